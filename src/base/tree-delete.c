@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Deleting a directory tree.  It never follows a symlink, never enters a mount, makes directories
+ * writable where their mode forbids deletion, and goes on past what it cannot delete.  Files are only
+ * unlinked, never changed: they may be links to files that others need.
+ *
+ * It needs a bounded number of descriptors however deep the tree is: those of the innermost levels
+ * are kept, the others are closed on the way down and opened again through `..` on the way up, where
+ * the inode tells whether it is the directory that we came from.
+ */
+#include "tree-delete.h"
+
+#include "error.h"
+#include "fd.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Descriptors kept open.  Reopening costs three system calls a level, and no real tree is deeper. */
+#define OPEN_LEVELS 64
+
+typedef struct
+{
+  char *name; /* owned; below the level above */
+  DIR *dir;   /* owned; NULL while closed */
+  struct stat st;
+  gboolean failed;    /* something in it stays, so it stays too */
+  GHashTable *stuck;  /* owned; names of directories in it that stay; NULL while there are none */
+} Level;
+
+typedef struct
+{
+  int dfd; /* where the tree is */
+  GArray *levels;
+  GError *first; /* owned; the first thing that went wrong */
+} Deletion;
+
+static void
+level_clear (Level *level)
+{
+  g_clear_pointer (&level->name, g_free);
+  g_clear_pointer (&level->dir, closedir);
+  g_clear_pointer (&level->stuck, g_hash_table_unref);
+}
+
+static Level *
+innermost (Deletion *deletion)
+{
+  return &g_array_index (deletion->levels, Level, deletion->levels->len - 1);
+}
+
+/* Remembers the first failure, and that the innermost directory cannot go.  Reads `errno`. */
+static void
+note_failure (Deletion *deletion, const char *name)
+{
+  GError **error = deletion->first == NULL ? &deletion->first : NULL;
+  if (errno == EXDEV)
+    (void)hf_throw (error, HF_ERROR_DAMAGED, "%s is a mount point: unmount it, then sweep again",
+                    name);
+  else if (errno == EPERM)
+    (void)hf_throw (error, HF_ERROR_DAMAGED,
+                    "Cannot delete %s: not permitted; it may be immutable (see lsattr)", name);
+  else
+    (void)hf_throw_errno (error, "Cannot delete %s", name);
+  if (deletion->levels->len > 0)
+    innermost (deletion)->failed = TRUE;
+}
+
+/* Opens a directory for listing and for deleting in it, whatever its mode. */
+static DIR *
+open_level (int dfd, const char *name, struct stat *st)
+{
+  /* The mount is refused here, before the mode of anything on it could be changed. */
+  hf_autofd int path_fd = hf_open_same_mount (dfd, name, O_PATH | O_DIRECTORY);
+  if (path_fd < 0 || fstat (path_fd, st) != 0)
+    return NULL;
+  if ((st->st_mode & 0700) != 0700 && fchmodat (dfd, name, (st->st_mode & 07777) | 0700, 0) != 0
+      && errno != EPERM)
+    return NULL;
+  hf_autofd int fd = hf_open_same_mount (path_fd, ".", O_RDONLY | O_DIRECTORY);
+  DIR *dir = fd < 0 ? NULL : fdopendir (fd);
+  if (dir != NULL)
+    (void)hf_fd_steal (&fd);
+  return dir;
+}
+
+static gboolean
+enter (Deletion *deletion, int dfd, const char *name)
+{
+  Level level = { 0 };
+  level.dir = open_level (dfd, name, &level.st);
+  if (level.dir == NULL)
+    return FALSE;
+  level.name = g_strdup (name);
+  g_array_append_val (deletion->levels, level);
+  if (deletion->levels->len > OPEN_LEVELS)
+    {
+      Level *outer
+          = &g_array_index (deletion->levels, Level, deletion->levels->len - 1 - OPEN_LEVELS);
+      g_clear_pointer (&outer->dir, closedir);
+    }
+  return TRUE;
+}
+
+/* The level above the innermost one was closed on the way down: open it again, from the beginning,
+ * which costs nothing as what was deleted is no longer listed. */
+static gboolean
+reopen_parent (Deletion *deletion, Level *parent, const Level *child)
+{
+  hf_autofd int fd = hf_open_same_mount (dirfd (child->dir), "..", O_RDONLY | O_DIRECTORY);
+  struct stat st;
+  if (fd < 0 || fstat (fd, &st) != 0)
+    return FALSE;
+  if (!hf_stat_same_file (&st, &parent->st))
+    {
+      errno = ESTALE;
+      return FALSE;
+    }
+  parent->dir = fdopendir (fd);
+  if (parent->dir == NULL)
+    return FALSE;
+  (void)hf_fd_steal (&fd);
+  return TRUE;
+}
+
+/* A directory that stays is met again where the level that it is in is reopened: it must not be
+ * entered for ever. */
+static void
+note_stuck (Deletion *deletion, char *name)
+{
+  Level *level = innermost (deletion);
+  level->failed = TRUE;
+  if (level->stuck == NULL)
+    level->stuck = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_hash_table_add (level->stuck, name);
+}
+
+/* Leaves the innermost directory and removes it from the one above. */
+static gboolean
+leave (Deletion *deletion)
+{
+  guint depth = deletion->levels->len;
+  Level *level = innermost (deletion);
+  Level *parent = depth > 1 ? level - 1 : NULL;
+  if (parent != NULL && parent->dir == NULL && !reopen_parent (deletion, parent, level))
+    return FALSE;
+  int parent_fd = parent != NULL ? dirfd (parent->dir) : deletion->dfd;
+  g_autofree char *name = g_steal_pointer (&level->name);
+  gboolean failed = level->failed;
+  g_array_set_size (deletion->levels, depth - 1);
+  if (!failed && unlinkat (parent_fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
+    {
+      note_failure (deletion, name);
+      failed = TRUE;
+    }
+  if (failed && parent != NULL)
+    note_stuck (deletion, g_steal_pointer (&name));
+  return TRUE;
+}
+
+/* Deletes one entry of the innermost directory, or enters it. */
+static void
+delete_entry (Deletion *deletion, const struct dirent *entry)
+{
+  Level *level = innermost (deletion);
+  int dfd = dirfd (level->dir);
+  if (level->stuck != NULL && g_hash_table_contains (level->stuck, entry->d_name))
+    return;
+  if (entry->d_type != DT_DIR)
+    {
+      if (unlinkat (dfd, entry->d_name, 0) == 0 || errno == ENOENT)
+        return;
+      if (errno != EISDIR)
+        {
+          note_failure (deletion, entry->d_name);
+          return;
+        }
+    }
+  if (!enter (deletion, dfd, entry->d_name) && errno != ENOENT)
+    note_failure (deletion, entry->d_name);
+}
+
+static void
+delete_levels (Deletion *deletion)
+{
+  while (deletion->levels->len > 0)
+    {
+      const struct dirent *entry;
+      g_autoptr (GError) failed = NULL;
+      if (!hf_dir_next (innermost (deletion)->dir, &entry, &failed))
+        note_failure (deletion, innermost (deletion)->name);
+      else if (entry != NULL)
+        {
+          delete_entry (deletion, entry);
+          continue;
+        }
+      if (!leave (deletion))
+        {
+          note_failure (deletion, innermost (deletion)->name);
+          return;
+        }
+    }
+}
+
+/**
+ * hf_tree_delete:
+ * @dfd: a directory
+ * @name: the tree to delete, one component; anything but a directory is unlinked
+ *
+ * Deletes as much as can be deleted.  Nothing to delete is success.
+ *
+ * Locks: whatever keeps others from using the tree.
+ *
+ * Returns: %FALSE with the first thing that stays in @error
+ */
+gboolean
+hf_tree_delete (int dfd, const char *name, GError **error)
+{
+  if (unlinkat (dfd, name, 0) == 0 || errno == ENOENT)
+    return TRUE;
+  Deletion deletion = { .dfd = dfd, .levels = g_array_new (FALSE, TRUE, sizeof (Level)) };
+  g_array_set_clear_func (deletion.levels, (GDestroyNotify)level_clear);
+  if (enter (&deletion, dfd, name))
+    delete_levels (&deletion);
+  else if (errno != ENOENT)
+    note_failure (&deletion, name);
+  g_array_unref (deletion.levels);
+  if (deletion.first == NULL)
+    return TRUE;
+  g_propagate_error (error, deletion.first);
+  return FALSE;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Deleting a directory tree that nothing vouches for: hostile modes, endless depth, mounts, symlinks
+ * to anywhere.
+ */
+#pragma once
+
+#include <glib.h>
+
+gboolean hf_tree_delete (int dfd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;

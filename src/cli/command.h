@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What main.c and the commands share: the program's global choices, how a command is called, and
+ * how it finds its installation and what is deployed there.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "core/deployed.h"
+#include "core/installation.h"
+#include "core/sweep.h"
+
+typedef struct _HfCommand HfCommand;
+
+typedef enum
+{
+  HF_SCOPE_DEFAULT, /* nothing was said: the system's for root, else the user's */
+  HF_SCOPE_USER,
+  HF_SCOPE_SYSTEM,
+  HF_SCOPE_PATH, /* --installation */
+} HfScope;
+
+/* Sweeps with the store's help.  %NULL where only holdfast-store can. */
+typedef gboolean (*HfReclaim) (HfInstallation *installation, HfSweepReport *report, GError **error);
+
+typedef struct
+{
+  char **argv;              /* not owned; how the program was called, whole */
+  const HfCommand *command; /* not owned; the one that runs */
+  HfScope scope;
+  char *installation_path; /* owned; for %HF_SCOPE_PATH */
+  gboolean json;
+  gboolean verbose;
+  gboolean help;
+  gboolean version;
+  HfReclaim reclaim;
+} HfProgram;
+
+/* Runs one command.  @argv holds its name and arguments, %NULL-terminated; @status is the exit
+ * status on success, 0 unless the command says otherwise.  On failure the status follows from the
+ * error. */
+typedef gboolean (*HfCommandFunc) (HfProgram *program, int argc, char **argv, int *status,
+                                   GError **error);
+
+struct _HfCommand
+{
+  const char *name;
+  const char *alias;     /* or %NULL */
+  const char *arguments; /* for the help; or %NULL */
+  const char *summary;
+  HfCommandFunc run; /* %NULL: holdfast-store runs it */
+};
+
+gboolean hf_command_remote_add (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_remote_delete (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_remote_ls (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_remotes (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_install (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_update (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_uninstall (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_list (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_info (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_run (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_ps (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_sweep (HfProgram *, int, char **, int *, GError **);
+
+gboolean hf_reclaim_with_store (HfInstallation *installation, HfSweepReport *report,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_store_exec (HfProgram *program, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* A ref found in one of the installations that were asked. */
+typedef struct
+{
+  HfInstallation *installation; /* owned; where it is deployed */
+  HfInstallation *other;        /* owned; where its runtime may be too, or %NULL */
+  HfDeployed *deployed;         /* owned */
+} HfFound;
+
+void hf_found_clear (HfFound *found);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (HfFound, hf_found_clear)
+
+gboolean hf_program_open (HfProgram *program, HfOpenMode mode, HfInstallation **out,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_program_find (HfProgram *program, const char *text, const char *branch, HfFound *out,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+HfDeployed *hf_program_find_in (HfInstallation *installation, const char *text, const char *branch,
+                                GError **error);
+GPtrArray *hf_program_list (HfInstallation *installation, GError **error);

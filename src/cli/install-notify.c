@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What install and update tell while they work.
+ */
+#include "install-notify.h"
+
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "output.h"
+
+#include <stdio.h>
+
+/* "Installing" is progress, for people; "Installed" is the result, for everybody. */
+static void
+notify (const char *what, const HfRef *ref, const char *commit, gpointer data)
+{
+  if (!g_str_has_suffix (what, "ing") || hf_output_is_terminal ())
+    hf_output_change (what, ref, commit);
+}
+
+/**
+ * hf_install_context:
+ * @store: the store to install into
+ * @cancellable: from hf_interrupt_watch()
+ *
+ * Returns: how install and update call the store
+ */
+HfInstallContext
+hf_install_context (HfStore *store, GCancellable *cancellable)
+{
+  return (HfInstallContext){ .store = store, .notify = notify, .cancellable = cancellable };
+}
+
+/**
+ * hf_install_failed:
+ * @not_done: what did not happen, as a sentence
+ * @cause: (transfer full): why
+ *
+ * Raises @cause; where a signal was behind it, says so in place of whatever the cancellation looked
+ * like down where it was noticed.
+ *
+ * Returns: %FALSE always
+ */
+gboolean
+hf_install_failed (const char *not_done, GError *cause, GError **error)
+{
+  if (hf_interrupt_signal () == 0)
+    {
+      g_propagate_error (error, cause);
+      return FALSE;
+    }
+  g_debug ("Interrupted: %s", cause->message);
+  g_error_free (cause);
+  return hf_throw (error, HF_ERROR_FAILED, "Interrupted: %s", not_done);
+}

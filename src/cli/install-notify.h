@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What install and update print as things happen, and what is said when a signal ended a command
+ * that can be interrupted.
+ */
+#pragma once
+
+#include "store/install.h"
+
+HfInstallContext hf_install_context (HfStore *store, GCancellable *cancellable);
+gboolean hf_install_failed (const char *not_done, GError *cause, GError **error);

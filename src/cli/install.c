@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * holdfast install: from a remote, or from a directory or tarball of one's own.
+ */
+#include "store/install.h"
+
+#include "base/interrupt.h"
+#include "install-notify.h"
+#include "options.h"
+#include "output.h"
+#include "store/remotes.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* What is to be installed from where. */
+typedef struct
+{
+  char *remote; /* owned */
+  HfRef *ref;   /* owned */
+} Wanted;
+
+static void
+wanted_free (Wanted *wanted)
+{
+  g_free (wanted->remote);
+  hf_ref_free (wanted->ref);
+  g_free (wanted);
+}
+
+static gboolean
+fail (const char *ref, GError *cause, GError **error)
+{
+  g_autofree char *not_done = g_strdup_printf ("%s was not installed", ref);
+  return hf_install_failed (not_done, cause, error);
+}
+
+/* With several arguments, the first may name a remote; else each remote is asked.  A word without a
+ * dot is taken for a mistyped remote rather than for a part of an ID. */
+static gboolean
+take_remote (HfStore *store, char ***names, char **out, GError **error)
+{
+  *out = NULL;
+  const char *first = (*names)[0];
+  if ((*names)[1] == NULL)
+    return TRUE;
+  g_autoptr (GError) local = NULL;
+  g_autoptr (HfRemote) remote = hf_remote_get (store, first, &local);
+  if (remote != NULL)
+    {
+      *out = g_strdup (first);
+      (*names)++;
+      return TRUE;
+    }
+  if (hf_error_is (local, HF_ERROR_NOT_FOUND) && strchr (first, '.') != NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
+static HfRefPattern *
+parse_name (const char *name, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  HfRefPattern *pattern = hf_ref_pattern_parse (name, &local);
+  if (pattern != NULL)
+    return pattern;
+  if (access (name, F_OK) == 0)
+    (void)hf_throw (error, HF_ERROR_USAGE,
+                    "To install the directory or tarball %s, say with --ref=REF what it is to be",
+                    name);
+  else
+    g_propagate_error (error, g_steal_pointer (&local));
+  return NULL;
+}
+
+/* Finds all of them before any is installed, so that a mistake in one changes nothing. */
+static GPtrArray *
+find_all (const HfInstallContext *context, char **names, GError **error)
+{
+  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify)wanted_free);
+  g_autofree char *only = NULL;
+  if (!take_remote (context->store, &names, &only, error))
+    return NULL;
+  for (; *names != NULL; names++)
+    {
+      g_autoptr (HfRef) pattern = parse_name (*names, error);
+      if (pattern == NULL)
+        return NULL;
+      g_autoptr (HfRemote) remote = NULL;
+      g_autoptr (HfRef) ref = NULL;
+      GError *local = NULL;
+      if (!hf_remote_find (context->store, only, pattern, &remote, &ref, context->cancellable,
+                           &local))
+        {
+          (void)fail (*names, local, error);
+          return NULL;
+        }
+      Wanted *wanted = g_new0 (Wanted, 1);
+      wanted->remote = g_strdup (remote->name);
+      wanted->ref = g_steal_pointer (&ref);
+      g_ptr_array_add (found, wanted);
+    }
+  return g_steal_pointer (&found);
+}
+
+static gboolean
+install_remote (const HfInstallContext *context, char **names, GError **error)
+{
+  g_autoptr (GPtrArray) all = find_all (context, names, error);
+  if (all == NULL)
+    return FALSE;
+  for (guint i = 0; i < all->len; i++)
+    {
+      const Wanted *wanted = all->pdata[i];
+      gboolean changed = FALSE;
+      GError *local = NULL;
+      if (!hf_install_remote (context, wanted->remote, wanted->ref, HF_INSTALL_NEW, &changed,
+                              &local))
+        return fail (wanted->ref->full, local, error);
+      if (!changed)
+        hf_output_line ("%s is already installed", wanted->ref->full);
+    }
+  return TRUE;
+}
+
+static gboolean
+install_local (const HfInstallContext *context, const char *source, const HfRef *ref,
+               const char *command, GError **error)
+{
+  GError *local = NULL;
+  return hf_install_local (context, source, ref, command, &local) || fail (ref->full, local, error);
+}
+
+static gboolean
+check_arguments (int argc, const char *ref, const char *command, GError **error)
+{
+  if (ref != NULL && argc != 2)
+    return hf_throw (error, HF_ERROR_USAGE,
+                     "With --ref there must be exactly one DIRECTORY or TARBALL");
+  if (ref == NULL && command != NULL)
+    return hf_throw (error, HF_ERROR_USAGE, "--command needs --ref");
+  return TRUE;
+}
+
+/**
+ * hf_command_install:
+ *
+ * Locks: see hf_install_remote() and hf_install_local().
+ *
+ * See #HfCommandFunc.
+ */
+gboolean
+hf_command_install (HfProgram *program, int argc, char **argv, int *status, GError **error)
+{
+  g_autofree char *name = NULL;
+  g_autofree char *command = NULL;
+  const GOptionEntry entries[] = {
+    { "ref", 0, 0, G_OPTION_ARG_STRING, &name, "Install a directory or tarball as REF", "REF" },
+    { "command", 0, 0, G_OPTION_ARG_STRING, &command, "What it runs, with --ref", "COMMAND" },
+    G_OPTION_ENTRY_NULL,
+  };
+  const HfSyntax syntax = {
+    .entries = entries,
+    .description = "REF is a full ref, KIND/ID/ARCH/BRANCH, or a part of one: ID, or ID//BRANCH.\n"
+                   "The runtime that an application needs is installed first.\n",
+    .min_arguments = 1,
+    .max_arguments = -1,
+  };
+  if (!hf_options_parse (program, &syntax, &argc, &argv, error)
+      || !check_arguments (argc, name, command, error))
+    return FALSE;
+  g_autoptr (HfRef) ref = name != NULL ? hf_ref_parse (name, error) : NULL;
+  if (name != NULL && ref == NULL)
+    return FALSE;
+
+  GCancellable *cancellable = hf_interrupt_watch ();
+  g_autoptr (HfInstallation) installation = NULL;
+  if (!hf_program_open (program, HF_OPEN_OR_CREATE, &installation, error))
+    return FALSE;
+  g_autoptr (HfStore) store = hf_store_open (installation, HF_OPEN_OR_CREATE, error);
+  if (store == NULL)
+    return FALSE;
+  const HfInstallContext context = hf_install_context (store, cancellable);
+  return ref != NULL ? install_local (&context, argv[1], ref, command, error)
+                     : install_remote (&context, argv + 1, error);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * holdfast list: what is deployed, one line a ref.
+ */
+#include "options.h"
+#include "output.h"
+
+#include <string.h>
+
+#define DEFAULT_COLUMNS "ref,commit,origin,size"
+
+typedef struct
+{
+  const char *name;  /* as --columns has it */
+  const char *title; /* as people see it */
+  char *(*text) (const HfInstallation *installation, const HfDeployed *deployed);
+} Column;
+
+static char *
+text_ref (const HfInstallation *installation, const HfDeployed *deployed)
+{
+  return g_strdup (deployed->ref->full);
+}
+
+static char *
+text_kind (const HfInstallation *installation, const HfDeployed *deployed)
+{
+  return g_strdup (deployed->ref->kind);
+}
+
+static char *
+text_id (const HfInstallation *installation, const HfDeployed *deployed)
+{
+  return g_strdup (deployed->ref->id);
+}
+
+static char *
+text_arch (const HfInstallation *installation, const HfDeployed *deployed)
+{
+  return g_strdup (deployed->ref->arch);
+}
+
+static char *
+text_branch (const HfInstallation *installation, const HfDeployed *deployed)
+{
+  return g_strdup (deployed->ref->branch);
+}
+
+static char *
+text_commit (const HfInstallation *installation, const HfDeployed *deployed)
+{
+  return hf_output_commit (deployed->info->commit);
+}
+
+static char *
+text_origin (const HfInstallation *installation, const HfDeployed *deployed)
+{
+  return g_strdup (deployed->info->origin);
+}
+
+static char *
+text_serial (const HfInstallation *installation, const HfDeployed *deployed)
+{
+  char *serial = NULL;
+  (void)hf_deployment_name_parse (deployed->name, NULL, &serial);
+  return serial;
+}
+
+static char *
+text_active (const HfInstallation *installation, const HfDeployed *deployed)
+{
+  return g_strdup ("true");
+}
+
+static char *
+text_runtime (const HfInstallation *installation, const HfDeployed *deployed)
+{
+  return g_strdup (deployed->info->runtime);
+}
+
+static char *
+text_size (const HfInstallation *installation, const HfDeployed *deployed)
+{
+  return hf_output_size (deployed->info->installed_size);
+}
+
+static char *
+text_time (const HfInstallation *installation, const HfDeployed *deployed)
+{
+  return hf_output_time (deployed->info->time);
+}
+
+static const Column columns[] = {
+  { "ref", "Ref", text_ref },
+  { "kind", "Kind", text_kind },
+  { "id", "ID", text_id },
+  { "arch", "Arch", text_arch },
+  { "branch", "Branch", text_branch },
+  { "commit", "Commit", text_commit },
+  { "origin", "Origin", text_origin },
+  { "serial", "Serial", text_serial },
+  { "active", "Active", text_active },
+  { "runtime", "Runtime", text_runtime },
+  { "size", "Size", text_size },
+  { "time", "Time", text_time },
+  { "path", "Path", hf_output_deployment_path },
+};
+
+static char *
+known_columns (void)
+{
+  g_autoptr (GString) known = g_string_new (columns[0].name);
+  for (gsize i = 1; i < G_N_ELEMENTS (columns); i++)
+    g_string_append_printf (known, ", %s", columns[i].name);
+  return g_string_free (g_steal_pointer (&known), FALSE);
+}
+
+static const Column *
+find_column (const char *name, GError **error)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (columns); i++)
+    if (strcmp (columns[i].name, name) == 0)
+      return &columns[i];
+  g_autofree char *known = known_columns ();
+  (void)hf_throw (error, HF_ERROR_USAGE, "%s is not a column: there are %s",
+                  *name != '\0' ? name : "An empty name", known);
+  return NULL;
+}
+
+static GPtrArray *
+choose_columns (const char *text, GError **error)
+{
+  g_autoptr (GPtrArray) chosen = g_ptr_array_new ();
+  /* g_strsplit() takes an empty string for no name at all. */
+  if (*text == '\0')
+    {
+      (void)find_column (text, error);
+      return NULL;
+    }
+  g_auto (GStrv) names = g_strsplit (text, ",", -1);
+  for (char **name = names; *name != NULL; name++)
+    {
+      const Column *column = find_column (*name, error);
+      if (column == NULL)
+        return NULL;
+      g_ptr_array_add (chosen, (gpointer)column);
+    }
+  return g_steal_pointer (&chosen);
+}
+
+static void
+print_table (const HfInstallation *installation, const GPtrArray *list, const GPtrArray *chosen)
+{
+  g_autoptr (HfTable) table = hf_table_new ();
+  for (guint i = 0; i < chosen->len; i++)
+    hf_table_add_column (table, ((const Column *)chosen->pdata[i])->title);
+  for (guint i = 0; i < list->len; i++)
+    for (guint j = 0; j < chosen->len; j++)
+      hf_table_take_cell (table,
+                          ((const Column *)chosen->pdata[j])->text (installation, list->pdata[i]));
+  hf_table_print (table);
+}
+
+static void
+print_json (const HfInstallation *installation, const GPtrArray *list)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < list->len; i++)
+    {
+      json_builder_begin_object (builder);
+      hf_json_add_deployed (builder, installation, list->pdata[i]);
+      json_builder_end_object (builder);
+    }
+  json_builder_end_array (builder);
+  hf_json_print (builder);
+}
+
+/* With neither or both of the two options, everything is listed. */
+static void
+keep_kinds (GPtrArray *list, gboolean apps, gboolean runtimes)
+{
+  if (apps == runtimes)
+    return;
+  for (guint i = list->len; i-- > 0;)
+    if (hf_ref_is_app (((HfDeployed *)list->pdata[i])->ref) != apps)
+      g_ptr_array_remove_index (list, i);
+}
+
+/**
+ * hf_command_list:
+ *
+ * Locks: none.
+ *
+ * See #HfCommandFunc.
+ */
+gboolean
+hf_command_list (HfProgram *program, int argc, char **argv, int *status, GError **error)
+{
+  gboolean apps = FALSE;
+  gboolean runtimes = FALSE;
+  g_autofree char *wanted = NULL;
+  const GOptionEntry entries[] = {
+    { "app", 0, 0, G_OPTION_ARG_NONE, &apps, "List applications", NULL },
+    { "runtime", 0, 0, G_OPTION_ARG_NONE, &runtimes, "List runtimes", NULL },
+    { "columns", 0, 0, G_OPTION_ARG_STRING, &wanted, "What to show", "COLUMN,…" },
+    G_OPTION_ENTRY_NULL,
+  };
+  g_autofree char *known = known_columns ();
+  g_autofree char *description
+      = g_strdup_printf ("Columns: %s\nUnless told otherwise: %s\n", known, DEFAULT_COLUMNS);
+  const HfSyntax syntax = { .entries = entries, .description = description };
+  if (!hf_options_parse (program, &syntax, &argc, &argv, error))
+    return FALSE;
+  g_autoptr (GPtrArray) chosen = choose_columns (wanted != NULL ? wanted : DEFAULT_COLUMNS, error);
+  if (chosen == NULL)
+    return FALSE;
+
+  g_autoptr (HfInstallation) installation = NULL;
+  if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
+    return FALSE;
+  g_autoptr (GPtrArray) list = hf_program_list (installation, error);
+  if (list == NULL)
+    return FALSE;
+  keep_kinds (list, apps, runtimes);
+  if (program->json)
+    print_json (installation, list);
+  else
+    print_table (installation, list, chosen);
+  return TRUE;
+}

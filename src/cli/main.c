@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The program: the one table of commands, the one table of exit statuses, and what is common to all
+ * commands.  Built twice: as holdfast, and with HF_WITH_STORE as holdfast-store, which runs those
+ * that need libostree.
+ */
+#include "base/interrupt.h"
+#include "command.h"
+#include "options.h"
+#include "output.h"
+
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef HF_WITH_STORE
+#  define STORE(function) function
+#else
+#  define STORE(function) NULL
+#endif
+
+static const HfCommand commands[] = {
+  { "remote-add", NULL, "NAME LOCATION", "Add a remote repository", STORE (hf_command_remote_add) },
+  { "remote-delete", NULL, "NAME", "Delete a remote", STORE (hf_command_remote_delete) },
+  { "remotes", "remote-list", NULL, "List the remotes", STORE (hf_command_remotes) },
+  { "remote-ls", NULL, "NAME", "List the images of a remote", STORE (hf_command_remote_ls) },
+  { "install", NULL, "[REMOTE] REF… | DIRECTORY | TARBALL", "Install images",
+    STORE (hf_command_install) },
+  { "update", NULL, "[REF…]", "Update images", STORE (hf_command_update) },
+  { "uninstall", "remove", "[REF…]", "Take images out of service", hf_command_uninstall },
+  { "list", NULL, NULL, "List what is installed", hf_command_list },
+  { "info", NULL, "REF", "Show what is known of an image", hf_command_info },
+  { "run", NULL, "REF [ARG…]", "Run an image", hf_command_run },
+  { "ps", NULL, NULL, "List running instances", hf_command_ps },
+  { "sweep", NULL, NULL, "Free what is out of service and not in use", hf_command_sweep },
+};
+
+/* holdfast(1), EXIT STATUS, describes them. */
+enum
+{
+  EXIT_USAGE = 2,
+  EXIT_NOT_FOUND = 3,
+  EXIT_IN_USE = 4,
+  EXIT_DAMAGED = 5,
+  EXIT_UNTRUSTED = 6,
+  EXIT_NO_SPACE = 7,
+};
+
+static const int exit_statuses[] = {
+  [HF_ERROR_FAILED] = EXIT_FAILURE,      [HF_ERROR_USAGE] = EXIT_USAGE,
+  [HF_ERROR_NOT_FOUND] = EXIT_NOT_FOUND, [HF_ERROR_IN_USE] = EXIT_IN_USE,
+  [HF_ERROR_DAMAGED] = EXIT_DAMAGED,     [HF_ERROR_UNTRUSTED] = EXIT_UNTRUSTED,
+  [HF_ERROR_UNSAFE] = EXIT_UNTRUSTED,    [HF_ERROR_NO_SPACE] = EXIT_NO_SPACE,
+  [HF_ERROR_FORMAT] = EXIT_FAILURE,      [HF_ERROR_CHANGED] = EXIT_FAILURE,
+};
+
+static int
+exit_status_of (const GError *error)
+{
+  if (error->domain == HF_ERROR)
+    return exit_statuses[error->code];
+  /* libostree raises GIO's errors. */
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE))
+    return EXIT_NO_SPACE;
+  return EXIT_FAILURE;
+}
+
+static const HfCommand *
+find_command (const char *name, GError **error)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
+    if (strcmp (name, commands[i].name) == 0 || g_strcmp0 (name, commands[i].alias) == 0)
+      return &commands[i];
+  (void)hf_throw (error, HF_ERROR_USAGE, "%s is not a command: see holdfast --help", name);
+  return NULL;
+}
+
+static gboolean
+run_program (HfProgram *program, int argc, char **argv, int *status, GError **error)
+{
+  if (!hf_options_parse_global (program, &argc, &argv, error))
+    return FALSE;
+  if (argc > 1 && strcmp (argv[1], "help") == 0)
+    {
+      program->help = TRUE;
+      argc--;
+      argv++;
+    }
+  if (argc < 2)
+    {
+      g_autofree char *help = hf_options_global_help (program, commands, G_N_ELEMENTS (commands));
+      (program->help ? g_print : g_printerr) ("%s", help);
+      *status = program->help ? EXIT_SUCCESS : EXIT_USAGE;
+      return TRUE;
+    }
+  program->command = find_command (argv[1], error);
+  if (program->command == NULL)
+    return FALSE;
+  if (program->command->run == NULL)
+    return hf_store_exec (program, error);
+  return program->command->run (program, argc - 1, argv + 1, status, error);
+}
+
+/* Else the first file that is opened would become standard output or standard error, and messages
+ * would be written into it. */
+static void
+ensure_standard_fds (void)
+{
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl (fd, F_GETFD) < 0 && open ("/dev/null", O_RDWR) != fd)
+      abort ();
+}
+
+int
+main (int argc, char **argv)
+{
+  ensure_standard_fds ();
+  (void)setlocale (LC_ALL, "");
+  g_set_prgname ("holdfast");
+  g_log_writer_default_set_use_stderr (TRUE); /* standard output is for results */
+
+  g_autofree char **arguments = g_memdup2 (argv, ((gsize)argc + 1) * sizeof *argv);
+  HfProgram program = { .argv = argv, .reclaim = STORE (hf_reclaim_with_store) };
+  g_autoptr (GError) error = NULL;
+  int status = EXIT_SUCCESS;
+  gboolean done = run_program (&program, argc, arguments, &status, &error);
+  if (done)
+    done = hf_output_finish (&error);
+  if (!done)
+    {
+      hf_output_error (error);
+      status = exit_status_of (error);
+    }
+  g_free (program.installation_path);
+  if (hf_interrupt_signal () != 0)
+    hf_interrupt_die ();
+  return status;
+}

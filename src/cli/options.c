@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Parsing of options.  The global ones are one GOptionGroup, given to the program's own context and
+ * to every command's, so that both places behave alike and the help shows them in one place.
+ */
+#include "options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static gboolean
+choose_scope (HfProgram *program, HfScope scope, const char *path, GError **error)
+{
+  g_autofree char *absolute = path != NULL ? g_canonicalize_filename (path, NULL) : NULL;
+  if (program->scope == HF_SCOPE_DEFAULT)
+    {
+      program->scope = scope;
+      program->installation_path = g_steal_pointer (&absolute);
+      return TRUE;
+    }
+  if (program->scope != scope || g_strcmp0 (program->installation_path, absolute) != 0)
+    return hf_throw (error, HF_ERROR_USAGE,
+                     "Only one of --user, --system and --installation can be given");
+  return TRUE;
+}
+
+static gboolean
+option_user (const char *name, const char *value, gpointer program, GError **error)
+{
+  return choose_scope (program, HF_SCOPE_USER, NULL, error);
+}
+
+static gboolean
+option_system (const char *name, const char *value, gpointer program, GError **error)
+{
+  return choose_scope (program, HF_SCOPE_SYSTEM, NULL, error);
+}
+
+static gboolean
+option_installation (const char *name, const char *value, gpointer program, GError **error)
+{
+  if (*value == '\0')
+    return hf_throw (error, HF_ERROR_USAGE, "--installation needs a path");
+  return choose_scope (program, HF_SCOPE_PATH, value, error);
+}
+
+static GOptionGroup *
+global_group (HfProgram *program)
+{
+  const GOptionEntry entries[] = {
+    { "user", 'u', G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, (gpointer)option_user,
+      "Work on the user's installation", NULL },
+    { "system", 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, (gpointer)option_system,
+      "Work on the system's installation", NULL },
+    { "installation", 0, G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK,
+      (gpointer)option_installation, "Work on the installation at PATH", "PATH" },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &program->json, "Print one JSON document", NULL },
+    { "verbose", 'v', 0, G_OPTION_ARG_NONE, &program->verbose, "Say what is being done", NULL },
+    { "help", 'h', 0, G_OPTION_ARG_NONE, &program->help, "Show help and exit", NULL },
+    { "version", 0, 0, G_OPTION_ARG_NONE, &program->version, "Show the version and exit", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  GOptionGroup *group
+      = g_option_group_new ("global", "Global Options:", "Show global options", program, NULL);
+  g_option_group_add_entries (group, entries);
+  return group;
+}
+
+/* The command's own group comes first, as the help shows them in this order. */
+static GOptionContext *
+context_new (HfProgram *program, const char *arguments, const GOptionEntry *entries)
+{
+  GOptionContext *context = g_option_context_new (arguments);
+  /* Our own --help works on either side of the command's name. */
+  g_option_context_set_help_enabled (context, FALSE);
+  if (entries != NULL)
+    {
+      GOptionGroup *own = g_option_group_new ("command", "Options:", "Show options", NULL, NULL);
+      g_option_group_add_entries (own, entries);
+      g_option_context_add_group (context, own);
+    }
+  g_option_context_add_group (context, global_group (program));
+  return context;
+}
+
+static gboolean
+parse (GOptionContext *context, const char *help, int *argc, char ***argv, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  if (g_option_context_parse (context, argc, argv, &local))
+    return TRUE;
+  return hf_throw (error, HF_ERROR_USAGE, "%s: see %s --help", local->message, help);
+}
+
+/* As g_option_context_parse() does for its own --help.  Nothing was begun yet that would need an
+ * orderly end. */
+static void G_NORETURN
+print_and_exit (const char *text)
+{
+  g_print ("%s", text);
+  exit (fflush (stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/**
+ * hf_options_parse_global:
+ * @program: where to put what was chosen
+ * @argc: (inout): number of elements of @argv
+ * @argv: (inout): the program's name and arguments; options up to the command's name are taken out
+ *
+ * Parses the options that stand before the command's name.  Prints the version and exits if that
+ * was asked for.
+ *
+ * Returns: %FALSE with %HF_ERROR_USAGE if an option is unknown or malformed
+ */
+gboolean
+hf_options_parse_global (HfProgram *program, int *argc, char ***argv, GError **error)
+{
+  g_autoptr (GOptionContext) context = context_new (program, NULL, NULL);
+  g_option_context_set_strict_posix (context, TRUE);
+  if (!parse (context, "holdfast", argc, argv, error))
+    return FALSE;
+  if (program->version)
+    print_and_exit ("holdfast " HF_VERSION "\n");
+  return TRUE;
+}
+
+/**
+ * hf_options_global_help:
+ * @program: the program
+ * @commands: (array length=n_commands): all commands, in the order in which to show them
+ * @n_commands: how many
+ *
+ * Returns: (transfer full): the text of `holdfast --help`
+ */
+char *
+hf_options_global_help (HfProgram *program, const HfCommand *commands, gsize n_commands)
+{
+  g_autoptr (GString) summary = g_string_new (
+      "Deploys images of applications and runtimes beside whatever is running from them.\n"
+      "What something holds stays; what nothing holds goes.\n\nCommands:");
+  for (gsize i = 0; i < n_commands; i++)
+    g_string_append_printf (summary, "\n  %-15s%s", commands[i].name, commands[i].summary);
+
+  g_autoptr (GOptionContext) context = context_new (program, "COMMAND [ARG…]", NULL);
+  g_option_context_set_summary (context, summary->str);
+  g_option_context_set_description (context, "See holdfast COMMAND --help, and holdfast(1).\n");
+  return g_option_context_get_help (context, FALSE, NULL);
+}
+
+static gboolean
+check_count (HfProgram *program, const HfSyntax *syntax, int count, GError **error)
+{
+  const char *name = program->command->name;
+  if (count < syntax->min_arguments)
+    return hf_throw (error, HF_ERROR_USAGE, "%s needs %s: see holdfast %s --help", name,
+                     program->command->arguments, name);
+  if (syntax->max_arguments >= 0 && count > syntax->max_arguments)
+    return hf_throw (error, HF_ERROR_USAGE, "%s takes %s: see holdfast %s --help", name,
+                     syntax->max_arguments == 0 ? "no arguments" : program->command->arguments,
+                     name);
+  return TRUE;
+}
+
+/**
+ * hf_options_parse:
+ * @program: the program; its command is the one whose options are parsed
+ * @syntax: what the command takes
+ * @argc: (inout): number of elements of @argv
+ * @argv: (inout): the command's name and arguments; what is left starts with the name
+ *
+ * Prints the command's help, or the version, and exits if that was asked for.
+ *
+ * Returns: %FALSE with %HF_ERROR_USAGE if the command line does not fit
+ */
+gboolean
+hf_options_parse (HfProgram *program, const HfSyntax *syntax, int *argc, char ***argv,
+                  GError **error)
+{
+  const HfCommand *command = program->command;
+  g_autofree char *title = g_strconcat ("holdfast ", command->name, NULL);
+  g_autoptr (GOptionContext) context = context_new (program, command->arguments, syntax->entries);
+  g_option_context_set_strict_posix (context, syntax->strict);
+  g_option_context_set_summary (context, command->summary);
+  g_option_context_set_description (context, syntax->description);
+
+  if (!parse (context, title, argc, argv, error))
+    return FALSE;
+  if (program->version)
+    print_and_exit ("holdfast " HF_VERSION "\n");
+  if (program->help)
+    {
+      g_set_prgname (title); /* the usage line starts with it */
+      g_autofree char *help = g_option_context_get_help (context, FALSE, NULL);
+      print_and_exit (help);
+    }
+  /* Not by way of G_MESSAGES_DEBUG, which an instance would inherit. */
+  if (program->verbose)
+    g_log_set_debug_enabled (TRUE);
+  return check_count (program, syntax, *argc - 1, error);
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Text for people and pipes.  On a terminal, columns are aligned below a header and commits are
+ * shortened; in a pipe, columns are separated by one tab, there is no header, and every value is
+ * whole.
+ */
+#include "output.h"
+
+#include "base/error.h"
+#include "core/layout.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SHORT_COMMIT 12 /* digits that people see */
+
+/**
+ * hf_table_new:
+ *
+ * Returns: (transfer full): a table without columns
+ */
+HfTable *
+hf_table_new (void)
+{
+  HfTable *table = g_new0 (HfTable, 1);
+  table->titles = g_ptr_array_new_with_free_func (g_free);
+  table->cells = g_ptr_array_new_with_free_func (g_free);
+  return table;
+}
+
+/**
+ * hf_table_free:
+ * @table: (transfer full): a table
+ */
+void
+hf_table_free (HfTable *table)
+{
+  g_ptr_array_unref (table->titles);
+  g_ptr_array_unref (table->cells);
+  g_free (table);
+}
+
+/**
+ * hf_table_add_column:
+ * @table: a table that has no cells yet
+ * @title: the column's name, as people see it
+ */
+void
+hf_table_add_column (HfTable *table, const char *title)
+{
+  g_ptr_array_add (table->titles, g_strdup (title));
+}
+
+/**
+ * hf_table_take_cell:
+ * @table: a table
+ * @text: (transfer full) (nullable): the next cell, from left to right and from top to bottom
+ */
+void
+hf_table_take_cell (HfTable *table, char *text)
+{
+  g_ptr_array_add (table->cells, text != NULL ? hf_output_escape (text) : g_strdup ("-"));
+  g_free (text);
+}
+
+/**
+ * hf_table_add_cell:
+ * @table: a table
+ * @text: (nullable): the next cell
+ */
+void
+hf_table_add_cell (HfTable *table, const char *text)
+{
+  hf_table_take_cell (table, g_strdup (text));
+}
+
+static void
+print_row (const GPtrArray *cells, guint first, const GArray *widths)
+{
+  for (guint i = 0; i < widths->len; i++)
+    {
+      const char *cell = cells->pdata[first + i];
+      fputs (cell, stdout);
+      if (i + 1 == widths->len)
+        break;
+      if (!hf_output_is_terminal ())
+        fputc ('\t', stdout);
+      else
+        for (glong n = g_utf8_strlen (cell, -1); n < g_array_index (widths, glong, i) + 2; n++)
+          fputc (' ', stdout);
+    }
+  fputc ('\n', stdout);
+}
+
+/**
+ * hf_table_print:
+ * @table: a table with all its cells
+ *
+ * Prints nothing at all for a table without rows.
+ */
+void
+hf_table_print (HfTable *table)
+{
+  guint columns = table->titles->len;
+  if (table->cells->len == 0)
+    return;
+  g_autoptr (GArray) widths = g_array_new (FALSE, FALSE, sizeof (glong));
+  for (guint i = 0; i < columns; i++)
+    {
+      glong width = g_utf8_strlen (table->titles->pdata[i], -1);
+      for (guint j = i; j < table->cells->len; j += columns)
+        width = MAX (width, g_utf8_strlen (table->cells->pdata[j], -1));
+      g_array_append_val (widths, width);
+    }
+  if (hf_output_is_terminal ())
+    print_row (table->titles, 0, widths);
+  for (guint row = 0; row < table->cells->len; row += columns)
+    print_row (table->cells, row, widths);
+}
+
+/**
+ * hf_output_is_terminal:
+ *
+ * Returns: whether people read standard output as it comes
+ */
+gboolean
+hf_output_is_terminal (void)
+{
+  static int answer = -1;
+  if (answer < 0)
+    answer = isatty (STDOUT_FILENO);
+  return answer == 1;
+}
+
+/**
+ * hf_output_escape:
+ * @text: bytes of whatever origin
+ *
+ * Returns: (transfer full): @text as one line of valid UTF-8, with everything that could steer a
+ *   terminal or that has no shape (control and formatting characters, bytes that are no UTF-8)
+ *   written as \xNN or \u{NNNN}
+ */
+char *
+hf_output_escape (const char *text)
+{
+  g_autoptr (GString) line = g_string_new (NULL);
+  while (*text != '\0')
+    {
+      gunichar c = g_utf8_get_char_validated (text, -1);
+      if (c == (gunichar)-1 || c == (gunichar)-2)
+        {
+          g_string_append_printf (line, "\\x%02x", (guint)(guchar)*text++);
+          continue;
+        }
+      if (g_unichar_isprint (c))
+        g_string_append_unichar (line, c);
+      else
+        g_string_append_printf (line, c < 0x80 ? "\\x%02x" : "\\u{%x}", c);
+      text = g_utf8_next_char (text);
+    }
+  return g_string_free (g_steal_pointer (&line), FALSE);
+}
+
+/**
+ * hf_output_commit:
+ * @commit: (nullable): a checksum
+ *
+ * Returns: (transfer full) (nullable): its first digits for people, the whole for a pipe
+ */
+char *
+hf_output_commit (const char *commit)
+{
+  return hf_output_is_terminal () ? g_strndup (commit, SHORT_COMMIT) : g_strdup (commit);
+}
+
+/**
+ * hf_output_time:
+ * @seconds: since 1970
+ *
+ * Returns: (transfer full): the local time, as ISO 8601 has it
+ */
+char *
+hf_output_time (gint64 seconds)
+{
+  g_autoptr (GDateTime) time = g_date_time_new_from_unix_local (seconds);
+  return time != NULL ? g_date_time_format (time, "%Y-%m-%dT%H:%M:%S%:z") : g_strdup ("-");
+}
+
+/**
+ * hf_output_size:
+ * @bytes: a size
+ *
+ * Returns: (transfer full): in a unit that suits it for people, in bytes for a pipe
+ */
+char *
+hf_output_size (guint64 bytes)
+{
+  return hf_output_is_terminal () ? g_format_size (bytes)
+                                  : g_strdup_printf ("%" G_GUINT64_FORMAT, bytes);
+}
+
+/**
+ * hf_output_deployment_path:
+ * @installation: where it is deployed
+ * @deployed: a deployed ref
+ *
+ * Returns: (transfer full): the absolute path of its directory, to show
+ */
+char *
+hf_output_deployment_path (const HfInstallation *installation, const HfDeployed *deployed)
+{
+  return g_build_filename (installation->path, HF_DEPLOY_DIR, deployed->ref->full, deployed->name,
+                           NULL);
+}
+
+/**
+ * hf_output_line:
+ * @format: one line without its end
+ *
+ * Prints a line, escaped, at once: what was done stands there even if the next thing fails.
+ */
+void
+hf_output_line (const char *format, ...)
+{
+  va_list args;
+  va_start (args, format);
+  g_autofree char *text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_autofree char *line = hf_output_escape (text);
+  fprintf (stdout, "%s\n", line);
+  fflush (stdout);
+}
+
+/**
+ * hf_output_change:
+ * @what: what was done: Installed, Updated, Uninstalled
+ * @ref: to which ref
+ * @commit: with which commit
+ *
+ * Prints the one line that each change of an installation gets.
+ */
+void
+hf_output_change (const char *what, const HfRef *ref, const char *commit)
+{
+  g_autofree char *shown = hf_output_commit (commit);
+  hf_output_line ("%s %s %s", what, ref->full, shown);
+}
+
+/**
+ * hf_output_error:
+ * @error: what failed
+ *
+ * Prints it as one line on standard error, after all that was said before.
+ */
+void
+hf_output_error (const GError *error)
+{
+  g_autofree char *line = hf_output_escape (error->message);
+  fflush (stdout);
+  fprintf (stderr, "holdfast: %s\n", line);
+}
+
+/**
+ * hf_output_finish:
+ *
+ * Returns: whether all that was printed has been written; if not, @error is set.  A result that was
+ *   lost must not look like an empty one.
+ */
+gboolean
+hf_output_finish (GError **error)
+{
+  gboolean failed = ferror (stdout) != 0;
+  errno = 0;
+  if (fflush (stdout) == 0 && !failed)
+    return TRUE;
+  return hf_throw_errno (error, "Cannot write to standard output");
+}

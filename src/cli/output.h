@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What commands print: tables for people and for pipes, JSON documents for programs, and errors.
+ * Everything that may come from outside, names above all, has its control characters escaped.
+ */
+#pragma once
+
+#include "core/deployed.h"
+
+#include <json-glib/json-glib.h>
+
+/* Rows of text in columns. */
+typedef struct
+{
+  GPtrArray *titles; /* owned; of strings */
+  GPtrArray *cells;  /* owned; of strings, row by row */
+} HfTable;
+
+HfTable *hf_table_new (void);
+void hf_table_free (HfTable *table);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfTable, hf_table_free)
+
+void hf_table_add_column (HfTable *table, const char *title);
+void hf_table_take_cell (HfTable *table, char *text);
+void hf_table_add_cell (HfTable *table, const char *text);
+void hf_table_print (HfTable *table);
+
+gboolean hf_output_is_terminal (void);
+char *hf_output_escape (const char *text);
+char *hf_output_commit (const char *commit);
+char *hf_output_time (gint64 seconds);
+char *hf_output_size (guint64 bytes);
+char *hf_output_deployment_path (const HfInstallation *installation, const HfDeployed *deployed);
+void hf_output_line (const char *format, ...) G_GNUC_PRINTF (1, 2);
+void hf_output_change (const char *what, const HfRef *ref, const char *commit);
+void hf_output_error (const GError *error);
+gboolean hf_output_finish (GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+void hf_json_add_string (JsonBuilder *builder, const char *key, const char *value);
+void hf_json_add_int (JsonBuilder *builder, const char *key, gint64 value);
+void hf_json_add_bool (JsonBuilder *builder, const char *key, gboolean value);
+void hf_json_add_deployed (JsonBuilder *builder, const HfInstallation *installation,
+                           const HfDeployed *deployed);
+void hf_json_begin_list (JsonBuilder *builder, const char *key);
+void hf_json_print (JsonBuilder *builder);

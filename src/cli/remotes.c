@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * holdfast remotes: the remotes that there are.
+ */
+#include "store/remotes.h"
+#include "options.h"
+#include "output.h"
+
+static void
+print_table (const GPtrArray *remotes)
+{
+  static const char *const titles[] = { "Name", "URL", "Verify" };
+  g_autoptr (HfTable) table = hf_table_new ();
+  for (gsize i = 0; i < G_N_ELEMENTS (titles); i++)
+    hf_table_add_column (table, titles[i]);
+  for (guint i = 0; i < remotes->len; i++)
+    {
+      const HfRemote *remote = remotes->pdata[i];
+      hf_table_add_cell (table, remote->name);
+      hf_table_add_cell (table, remote->url);
+      hf_table_add_cell (table, remote->verify ? "true" : "false");
+    }
+  hf_table_print (table);
+}
+
+static void
+print_json (const GPtrArray *remotes)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < remotes->len; i++)
+    {
+      const HfRemote *remote = remotes->pdata[i];
+      json_builder_begin_object (builder);
+      hf_json_add_string (builder, "name", remote->name);
+      hf_json_add_string (builder, "url", remote->url);
+      hf_json_add_bool (builder, "verify", remote->verify);
+      json_builder_end_object (builder);
+    }
+  json_builder_end_array (builder);
+  hf_json_print (builder);
+}
+
+static GPtrArray *
+list_remotes (HfInstallation *installation, GError **error)
+{
+  if (installation == NULL)
+    return g_ptr_array_new ();
+  g_autoptr (HfStore) store = hf_store_open (installation, HF_OPEN_EXISTING, error);
+  return store != NULL ? hf_remote_list (store, error) : NULL;
+}
+
+/**
+ * hf_command_remotes:
+ *
+ * Locks: none.
+ *
+ * See #HfCommandFunc.
+ */
+gboolean
+hf_command_remotes (HfProgram *program, int argc, char **argv, int *status, GError **error)
+{
+  const HfSyntax syntax = { .max_arguments = 0 };
+  if (!hf_options_parse (program, &syntax, &argc, &argv, error))
+    return FALSE;
+
+  g_autoptr (HfInstallation) installation = NULL;
+  if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
+    return FALSE;
+  g_autoptr (GPtrArray) remotes = list_remotes (installation, error);
+  if (remotes == NULL)
+    return FALSE;
+  if (program->json)
+    print_json (remotes);
+  else
+    print_table (remotes);
+  return TRUE;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The report of a sweep.  A held or damaged entry is an error only after everything else has been
+ * swept and told.
+ */
+#include "sweep-report.h"
+
+#include "base/error.h"
+#include "core/holders.h"
+#include "output.h"
+
+#include <string.h>
+
+/* What people know it by: its ref, or its place if it never had one. */
+static const char *
+entry_name (const HfSweepEntry *entry)
+{
+  return entry->info != NULL ? entry->info->ref->full : entry->path;
+}
+
+static char *
+entry_serial (const HfSweepEntry *entry)
+{
+  g_autofree char *base = g_path_get_basename (entry->path);
+  const char *removed = hf_removed_name_deployment (base);
+  char *serial = NULL;
+  (void)hf_deployment_name_parse (removed != NULL ? removed : base, NULL, &serial);
+  return serial;
+}
+
+static char *
+describe_holders (const HfSweepEntry *entry)
+{
+  if (entry->holders == NULL || entry->holders->len == 0)
+    return g_strdup ("a process that the kernel does not name");
+  g_autoptr (GString) text = g_string_new (NULL);
+  for (guint i = 0; i < entry->holders->len; i++)
+    {
+      const HfHolder *holder = entry->holders->pdata[i];
+      g_string_append_printf (text, "%sPID %" G_GINT64_FORMAT " (%s)", i > 0 ? ", " : "",
+                              holder->pid, holder->command);
+    }
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+static void
+print_entry (const HfSweepEntry *entry)
+{
+  const char *name = entry_name (entry);
+  g_autofree char *commit = entry->info != NULL ? hf_output_commit (entry->info->commit) : NULL;
+  g_autofree char *what = commit != NULL ? g_strconcat (name, " ", commit, NULL) : g_strdup (name);
+  switch (entry->outcome)
+    {
+    case HF_SWEEP_SWEPT:
+      hf_output_line ("Swept %s", what);
+      break;
+    case HF_SWEEP_HELD:
+      {
+        g_autofree char *holders = describe_holders (entry);
+        hf_output_line ("Held %s by %s", what, holders);
+        break;
+      }
+    case HF_SWEEP_DAMAGED:
+      hf_output_line ("Damaged %s: %s", entry->path, entry->reason);
+      break;
+    }
+}
+
+static void
+print_text (const HfSweepReport *report)
+{
+  for (guint i = 0; i < report->entries->len; i++)
+    print_entry (report->entries->pdata[i]);
+  /* An idle sweep says nothing. */
+  if (report->entries->len == 0 && report->objects == 0)
+    return;
+  g_autofree char *freed = g_format_size (report->bytes);
+  hf_output_line ("%u swept, %u held, %u damaged; %" G_GUINT64_FORMAT " objects, %s freed%s",
+                  report->swept, report->held, report->damaged, report->objects, freed,
+                  report->full ? " by a full prune" : "");
+}
+
+static void
+add_holders (JsonBuilder *builder, const GPtrArray *holders)
+{
+  hf_json_begin_list (builder, "holders");
+  for (guint i = 0; holders != NULL && i < holders->len; i++)
+    {
+      const HfHolder *holder = holders->pdata[i];
+      json_builder_begin_object (builder);
+      hf_json_add_int (builder, "pid", holder->pid);
+      hf_json_add_string (builder, "command", holder->command);
+      hf_json_add_int (builder, "uid", holder->uid);
+      hf_json_add_int (builder, "started", (gint64)holder->start);
+      json_builder_end_object (builder);
+    }
+  json_builder_end_array (builder);
+}
+
+static void
+add_entry (JsonBuilder *builder, const HfSweepEntry *entry)
+{
+  json_builder_begin_object (builder);
+  if (entry->outcome != HF_SWEEP_DAMAGED)
+    {
+      g_autofree char *serial = entry_serial (entry);
+      hf_json_add_string (builder, "ref", entry->info != NULL ? entry->info->ref->full : NULL);
+      hf_json_add_string (builder, "commit", entry->info != NULL ? entry->info->commit : NULL);
+      hf_json_add_string (builder, "serial", serial);
+    }
+  hf_json_add_string (builder, "path", entry->path);
+  if (entry->outcome == HF_SWEEP_HELD)
+    add_holders (builder, entry->holders);
+  if (entry->outcome == HF_SWEEP_DAMAGED)
+    hf_json_add_string (builder, "reason", entry->reason);
+  json_builder_end_object (builder);
+}
+
+static void
+add_entries (JsonBuilder *builder, const char *key, const HfSweepReport *report,
+             HfSweepOutcome outcome)
+{
+  hf_json_begin_list (builder, key);
+  for (guint i = 0; i < report->entries->len; i++)
+    {
+      const HfSweepEntry *entry = report->entries->pdata[i];
+      if (entry->outcome == outcome)
+        add_entry (builder, entry);
+    }
+  json_builder_end_array (builder);
+}
+
+static void
+print_json (const HfSweepReport *report)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  json_builder_begin_object (builder);
+  add_entries (builder, "swept", report, HF_SWEEP_SWEPT);
+  add_entries (builder, "held", report, HF_SWEEP_HELD);
+  add_entries (builder, "damaged", report, HF_SWEEP_DAMAGED);
+  hf_json_add_int (builder, "objects", (gint64)report->objects);
+  hf_json_add_int (builder, "bytes", (gint64)report->bytes);
+  hf_json_add_bool (builder, "full", report->full);
+  json_builder_end_object (builder);
+  hf_json_print (builder);
+}
+
+static int
+compare_entries (gconstpointer a, gconstpointer b)
+{
+  const HfSweepEntry *left = *(HfSweepEntry *const *)a;
+  const HfSweepEntry *right = *(HfSweepEntry *const *)b;
+  int order = strcmp (entry_name (left), entry_name (right));
+  return order != 0 ? order : strcmp (left->path, right->path);
+}
+
+/**
+ * hf_sweep_report_print:
+ * @report: what a sweep did; its entries are sorted by ref
+ * @json: as a JSON document; else as text, of which there is none if there was nothing to do
+ */
+void
+hf_sweep_report_print (const HfSweepReport *report, gboolean json)
+{
+  g_ptr_array_sort (report->entries, compare_entries);
+  if (json)
+    print_json (report);
+  else
+    print_text (report);
+}
+
+static char *
+join_entries (const HfSweepReport *report, HfSweepOutcome outcome)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  for (guint i = 0; i < report->entries->len; i++)
+    {
+      const HfSweepEntry *entry = report->entries->pdata[i];
+      if (entry->outcome != outcome)
+        continue;
+      if (text->len > 0)
+        g_string_append (text, "; ");
+      if (outcome == HF_SWEEP_DAMAGED)
+        {
+          g_string_append_printf (text, "%s: %s", entry->path, entry->reason);
+          continue;
+        }
+      g_autofree char *holders = describe_holders (entry);
+      g_string_append_printf (text, "%s by %s", entry_name (entry), holders);
+    }
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+/**
+ * hf_sweep_report_check:
+ * @report: what a sweep did
+ *
+ * Returns: %FALSE with %HF_ERROR_DAMAGED if a person is needed, else with %HF_ERROR_IN_USE if
+ *   something had to be left; the message names what, and who holds it
+ */
+gboolean
+hf_sweep_report_check (const HfSweepReport *report, GError **error)
+{
+  if (report->damaged > 0)
+    {
+      g_autofree char *which = join_entries (report, HF_SWEEP_DAMAGED);
+      return hf_throw (error, HF_ERROR_DAMAGED, "%u damaged, for a person to look at: %s",
+                       report->damaged, which);
+    }
+  if (report->held > 0)
+    {
+      g_autofree char *which = join_entries (report, HF_SWEEP_HELD);
+      return hf_throw (error, HF_ERROR_IN_USE, "%u in use: %s: end that, or sweep again later",
+                       report->held, which);
+    }
+  return TRUE;
+}

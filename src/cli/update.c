@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * holdfast update: replaces what is deployed by what its remote has now.
+ */
+#include "base/interrupt.h"
+#include "install-notify.h"
+#include "options.h"
+#include "output.h"
+
+#include <string.h>
+
+#define ORIGIN_LOCAL "local"
+
+static gboolean
+is_local (const HfDeployed *deployed)
+{
+  return strcmp (deployed->info->origin, ORIGIN_LOCAL) == 0;
+}
+
+static GPtrArray *
+find_named (HfInstallation *installation, char **names, GError **error)
+{
+  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_deployed_free);
+  for (; *names != NULL; names++)
+    {
+      g_autoptr (HfDeployed) one = hf_program_find_in (installation, *names, NULL, error);
+      if (one == NULL)
+        return NULL;
+      if (is_local (one))
+        {
+          (void)hf_throw (error, HF_ERROR_NOT_FOUND,
+                          "%s came from a directory or tarball: install it again from there",
+                          one->ref->full);
+          return NULL;
+        }
+      g_ptr_array_add (found, g_steal_pointer (&one));
+    }
+  return g_steal_pointer (&found);
+}
+
+static GPtrArray *
+find_all (HfInstallation *installation, GError **error)
+{
+  g_autoptr (GPtrArray) list = hf_program_list (installation, error);
+  if (list == NULL)
+    return NULL;
+  for (guint i = list->len; i-- > 0;)
+    if (is_local (list->pdata[i]))
+      g_ptr_array_remove_index (list, i);
+  return g_steal_pointer (&list);
+}
+
+static gboolean
+update_one (const HfInstallContext *context, const HfDeployed *deployed, gboolean *out_changed,
+            GError **error)
+{
+  GError *local = NULL;
+  if (hf_install_remote (context, deployed->info->origin, deployed->ref, HF_INSTALL_UPDATE,
+                         out_changed, &local))
+    return TRUE;
+  g_autofree char *not_done = g_strdup_printf ("%s was not updated", deployed->ref->full);
+  return hf_install_failed (not_done, local, error);
+}
+
+/* Goes on past what fails, but not past a signal. */
+static gboolean
+update_each (const HfInstallContext *context, const GPtrArray *list, GError **error)
+{
+  guint failed = 0;
+  guint unchanged = 0;
+  int code = HF_ERROR_FAILED;
+  for (guint i = 0; i < list->len; i++)
+    {
+      gboolean changed = FALSE;
+      g_autoptr (GError) local = NULL;
+      if (update_one (context, list->pdata[i], &changed, &local))
+        {
+          unchanged += changed ? 0 : 1;
+          continue;
+        }
+      if (list->len == 1 || hf_interrupt_signal () != 0)
+        {
+          g_propagate_error (error, g_steal_pointer (&local));
+          return FALSE;
+        }
+      hf_output_error (local);
+      if (failed++ == 0 && local->domain == HF_ERROR)
+        code = local->code;
+    }
+  if (failed > 0)
+    return hf_throw (error, code, "%u of %u could not be updated", failed, list->len);
+  if (unchanged == list->len)
+    hf_output_line ("Nothing to update");
+  return TRUE;
+}
+
+/**
+ * hf_command_update:
+ *
+ * Locks: see hf_install_remote().
+ *
+ * See #HfCommandFunc.
+ */
+gboolean
+hf_command_update (HfProgram *program, int argc, char **argv, int *status, GError **error)
+{
+  const HfSyntax syntax = {
+    .description = "Without REF, updates everything that came from a remote.\n",
+    .max_arguments = -1,
+  };
+  if (!hf_options_parse (program, &syntax, &argc, &argv, error))
+    return FALSE;
+
+  GCancellable *cancellable = hf_interrupt_watch ();
+  g_autoptr (HfInstallation) installation = NULL;
+  if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
+    return FALSE;
+  g_autoptr (GPtrArray) list
+      = argc > 1 ? find_named (installation, argv + 1, error) : find_all (installation, error);
+  if (list == NULL)
+    return FALSE;
+  if (installation == NULL)
+    return update_each (NULL, list, error);
+  g_autoptr (HfStore) store = hf_store_open (installation, HF_OPEN_EXISTING, error);
+  if (store == NULL)
+    return FALSE;
+  const HfInstallContext context = hf_install_context (store, cancellable);
+  return update_each (&context, list, error);
+}

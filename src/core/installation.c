@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Opening and creating an installation.  Creation is a series of steps that are each harmless to
+ * repeat, with `format` last: two creators at once, or a crash in between, leave something that the
+ * next one completes.
+ */
+#include "installation.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "layout.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct
+{
+  const char *name;
+  mode_t mode;
+} directories[] = {
+  { HF_DEPLOY_DIR, HF_MODE_DIR },      { HF_STAGING_DIR, HF_MODE_STAGING },
+  { HF_REMOVED_DIR, HF_MODE_REMOVED }, { HF_ROOTS_DIR, HF_MODE_DIR },
+  { HF_EXPORTS_DIR, HF_MODE_DIR },     { HF_REPO_DIR, HF_MODE_DIR },
+};
+
+static const char *const lock_files[]
+    = { HF_LOCK_FILE, HF_PRUNE_LOCK_FILE, HF_REPO_DIR "/" HF_REPO_LOCK };
+
+/**
+ * hf_installation_default_path:
+ * @system: whether the system's installation is wanted, or the user's
+ *
+ * Returns: (transfer full): its absolute path
+ */
+char *
+hf_installation_default_path (gboolean system)
+{
+  return system ? g_strdup (HF_SYSTEM_INSTALLATION)
+                : g_build_filename (g_get_user_data_dir (), HF_USER_INSTALLATION, NULL);
+}
+
+/**
+ * hf_installation_free:
+ * @self: (nullable) (transfer full): an installation
+ */
+void
+hf_installation_free (HfInstallation *self)
+{
+  if (self == NULL)
+    return;
+  hf_fd_clear (&self->root_fd);
+  hf_fd_clear (&self->deploy_fd);
+  hf_fd_clear (&self->staging_fd);
+  hf_fd_clear (&self->removed_fd);
+  g_free (self->path);
+  g_free (self);
+}
+
+/* Somebody's own directory must not be littered because a path was mistyped. */
+static gboolean
+check_ours_or_empty (HfInstallation *self, GError **error)
+{
+  g_autoptr (DIR) dir = hf_dir_open (self->root_fd, ".", error);
+  if (dir == NULL)
+    return FALSE;
+  for (;;)
+    {
+      const struct dirent *entry;
+      if (!hf_dir_next (dir, &entry, error))
+        return FALSE;
+      if (entry == NULL)
+        return TRUE;
+      gboolean ours = FALSE;
+      for (gsize i = 0; i < G_N_ELEMENTS (directories) && !ours; i++)
+        ours = strcmp (entry->d_name, directories[i].name) == 0;
+      for (gsize i = 0; i < G_N_ELEMENTS (lock_files) && !ours; i++)
+        ours = strcmp (entry->d_name, lock_files[i]) == 0;
+      if (!ours && !g_str_has_prefix (entry->d_name, HF_FORMAT_FILE))
+        return hf_throw (error, HF_ERROR_FAILED,
+                         "%s is neither empty nor a holdfast installation: it has %s", self->path,
+                         entry->d_name);
+    }
+}
+
+/* `format` appears with its contents or not at all: a name of our own, then a link, which also lets
+ * only one of two creators win. */
+static gboolean
+write_format (HfInstallation *self, GError **error)
+{
+  g_autofree char *contents = g_strdup_printf ("%d\n", HF_FORMAT);
+  g_autofree char *own = g_strdup_printf (HF_FORMAT_FILE ".%d", (int)getpid ());
+  (void)unlinkat (self->root_fd, own, 0);
+  if (!hf_file_write_new (self->root_fd, own, contents, strlen (contents), 0644, error))
+    return FALSE;
+  int linked = linkat (self->root_fd, own, self->root_fd, HF_FORMAT_FILE, 0);
+  if (linked != 0 && errno != EEXIST)
+    {
+      (void)hf_throw_errno (error, "Cannot create %s/%s", self->path, HF_FORMAT_FILE);
+      (void)unlinkat (self->root_fd, own, 0);
+      return FALSE;
+    }
+  (void)unlinkat (self->root_fd, own, 0);
+  return hf_dir_sync (self->root_fd, ".", error);
+}
+
+static gboolean
+create (HfInstallation *self, GError **error)
+{
+  if (!check_ours_or_empty (self, error))
+    return FALSE;
+  for (gsize i = 0; i < G_N_ELEMENTS (directories); i++)
+    if (!hf_mkdir (self->root_fd, directories[i].name, directories[i].mode, error))
+      return FALSE;
+  for (gsize i = 0; i < G_N_ELEMENTS (lock_files); i++)
+    {
+      /* Before libostree makes its own, which everybody could open and so hold for ever. */
+      hf_autofd int fd
+          = hf_open_beneath (self->root_fd, lock_files[i], O_RDWR | O_CREAT, HF_MODE_LOCK);
+      if (fd < 0)
+        return hf_throw_errno (error, "Cannot create %s/%s", self->path, lock_files[i]);
+    }
+  return write_format (self, error);
+}
+
+/* Returns FALSE without an error if there is no `format`. */
+static gboolean
+check_format (HfInstallation *self, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  g_autoptr (GBytes) bytes = hf_file_read (self->root_fd, HF_FORMAT_FILE, 64, &failed);
+  if (bytes == NULL && errno == ENOENT)
+    return FALSE;
+  if (bytes == NULL)
+    {
+      g_propagate_prefixed_error (error, g_steal_pointer (&failed), "%s: ", self->path);
+      return FALSE;
+    }
+  const char *text = g_bytes_get_data (bytes, NULL);
+  char *end;
+  unsigned long format = text == NULL ? 0 : strtoul (text, &end, 10);
+  if (format == HF_FORMAT && (*end == '\n' || *end == '\0'))
+    return TRUE;
+  if (format > HF_FORMAT)
+    return hf_throw (error, HF_ERROR_FORMAT,
+                     "%s has format %lu, and this holdfast knows only format %d:"
+                     " use a newer holdfast",
+                     self->path, format, HF_FORMAT);
+  return hf_throw (error, HF_ERROR_FORMAT, "%s/%s does not hold a format number", self->path,
+                   HF_FORMAT_FILE);
+}
+
+static gboolean
+open_directories (HfInstallation *self, GError **error)
+{
+  struct
+  {
+    int *fd;
+    const char *name;
+  } wanted[] = {
+    { &self->deploy_fd, HF_DEPLOY_DIR },
+    { &self->staging_fd, HF_STAGING_DIR },
+    { &self->removed_fd, HF_REMOVED_DIR },
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS (wanted); i++)
+    {
+      *wanted[i].fd = hf_open_beneath (self->root_fd, wanted[i].name, O_PATH | O_DIRECTORY, 0);
+      if (*wanted[i].fd < 0)
+        return hf_throw_errno (error, "Cannot open %s/%s", self->path, wanted[i].name);
+    }
+  return TRUE;
+}
+
+static gboolean
+open_root (HfInstallation *self, HfOpenMode mode, GError **error)
+{
+  /* The path to the installation is its owner's choice and may lead through symlinks. */
+  if (mode == HF_OPEN_OR_CREATE && g_mkdir_with_parents (self->path, HF_MODE_DIR) != 0)
+    return hf_throw_errno (error, "Cannot create %s", self->path);
+  self->root_fd = open (self->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (self->root_fd < 0 && errno == ENOENT)
+    return hf_throw (error, HF_ERROR_NOT_FOUND, "There is no installation at %s", self->path);
+  if (self->root_fd < 0)
+    return hf_throw_errno (error, "Cannot open %s", self->path);
+  return TRUE;
+}
+
+/**
+ * hf_installation_open:
+ * @path: its root directory
+ * @mode: whether to create what is missing
+ *
+ * Locks: none.
+ *
+ * Returns: (transfer full): the installation, or %NULL with %HF_ERROR_NOT_FOUND if there is none,
+ *   %HF_ERROR_FORMAT if its format is another, or an errno error
+ */
+HfInstallation *
+hf_installation_open (const char *path, HfOpenMode mode, GError **error)
+{
+  g_autoptr (HfInstallation) self = g_new0 (HfInstallation, 1);
+  self->path = g_canonicalize_filename (path, NULL);
+  self->root_fd = self->deploy_fd = self->staging_fd = self->removed_fd = -1;
+  if (!open_root (self, mode, error))
+    return NULL;
+  g_autoptr (GError) failed = NULL;
+  gboolean formatted = check_format (self, &failed);
+  if (failed != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&failed));
+      return NULL;
+    }
+  if (!formatted && mode == HF_OPEN_EXISTING)
+    {
+      (void)hf_throw (error, HF_ERROR_NOT_FOUND, "There is no installation at %s", self->path);
+      return NULL;
+    }
+  if ((!formatted && !create (self, error)) || !open_directories (self, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * An installation: one root directory, opened once.  Owns the long-lived directory descriptors that
+ * every path in holdfast is relative to.  Every function that touches a disk takes one.
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef struct
+{
+  char *path;    /* absolute; for messages, and for libraries that insist on paths */
+  int root_fd;   /* O_PATH, as the following: opening needs no permission to list */
+  int deploy_fd;
+  int staging_fd;
+  int removed_fd;
+} HfInstallation;
+
+typedef enum
+{
+  HF_OPEN_EXISTING,
+  HF_OPEN_OR_CREATE,
+} HfOpenMode;
+
+char *hf_installation_default_path (gboolean system);
+HfInstallation *hf_installation_open (const char *path, HfOpenMode mode, GError **error);
+void hf_installation_free (HfInstallation *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfInstallation, hf_installation_free)

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Every name and mode that holdfast has on disk, format 1.  They stand here and nowhere else; a
+ * test checks that.  holdfast-format(5) describes them.
+ */
+#pragma once
+
+#define HF_FORMAT 1
+
+/* The installation's root. */
+#define HF_FORMAT_FILE     "format"
+#define HF_CONFIG_FILE     "config"
+#define HF_LOCK_FILE       "lock"
+#define HF_PRUNE_LOCK_FILE "prune-lock"
+#define HF_REPO_DIR        "repo"
+#define HF_DEPLOY_DIR      "deploy"
+#define HF_STAGING_DIR     "staging"
+#define HF_REMOVED_DIR     "removed"
+#define HF_ROOTS_DIR       "roots.d"
+#define HF_EXPORTS_DIR     "exports"
+
+#define HF_SYSTEM_INSTALLATION "/var/lib/holdfast"
+#define HF_USER_INSTALLATION   "holdfast" /* below $XDG_DATA_HOME */
+
+/* A branch directory, deploy/KIND/ID/ARCH/BRANCH. */
+#define HF_ACTIVE_LINK     "active"
+#define HF_ACTIVE_LINK_NEW "active.new" /* renamed over the former */
+
+/* A deployment. */
+#define HF_REF_FILE            ".ref"
+#define HF_DEPLOYMENT_FILE     "deployment"
+#define HF_DEPLOYMENT_FILE_NEW "deployment.new" /* renamed to the former */
+#define HF_TREE_DIR            "tree"
+#define HF_PINS_DIR            "pins"
+#define HF_FETCH_DIR           "fetch"
+
+/* An image, below tree/. */
+#define HF_METADATA_FILE "metadata"
+#define HF_FILES_DIR     "files"
+#define HF_EXPORT_DIR    "export"
+
+/* The repository. */
+#define HF_OBJECTS_DIR       "objects"
+#define HF_REPO_LOCK         ".lock"
+#define HF_REPO_REFS         "refs/heads"
+#define HF_REPO_DEPLOY_REFS  "deploy" /* our refs, below the former: one for each kept commit */
+#define HF_OBJECT_NAME_BYTES 64       /* of a checksum in hexadecimal digits */
+
+#define HF_MODE_DIR     0755
+#define HF_MODE_STAGING 0700 /* what is being built is nobody's business */
+#define HF_MODE_REMOVED 0711 /* forwarding links go through it; nobody lists it */
+#define HF_MODE_LOCK    0600 /* taking one needs write permission */
+#define HF_MODE_REF     0644 /* everybody may hold an image, only its owner may sweep it */
+
+/* The sticky bit of deploy/: a change of several steps is under way, or was cut short. */
+#define HF_MODE_UNSETTLED 01000

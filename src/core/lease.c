@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Taking a lease.  There is no window between resolving a ref and holding it: the lock is taken first
+ * and what it locked is verified after, through the same directory descriptor.  Whoever removes and
+ * sweeps meanwhile either finds the lock held and leaves the deployment, or was first, and then the
+ * verification fails and the ref is resolved again.
+ */
+#include "lease.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/ofd-lock.h"
+#include "base/test-hook.h"
+#include "deployed.h"
+#include "layout.h"
+
+#include <errno.h>
+
+/* Each try that fails saw another removal or update complete; nobody makes that many in a row. */
+#define RETRIES 64
+
+/**
+ * hf_lease_free:
+ * @lease: (nullable) (transfer full): a lease
+ *
+ * Closes its descriptors.  The lock goes with the last copy of `lock_fd`, which may be elsewhere.
+ */
+void
+hf_lease_free (HfLease *lease)
+{
+  if (lease == NULL)
+    return;
+  hf_ref_free (lease->ref);
+  hf_deployment_info_free (lease->info);
+  g_free (lease->name);
+  hf_fd_clear (&lease->dir_fd);
+  hf_fd_clear (&lease->lock_fd);
+  g_free (lease);
+}
+
+/* Whether the file that we locked is still the deployment's `.ref`, and the deployment one that may
+ * be run: in service, or moved to removed/ a moment ago with its deletion not begun, in which case
+ * the lock now keeps it. */
+static gboolean
+verify (const HfLease *lease)
+{
+  struct stat held, named;
+  HfDeploymentState state;
+  return fstat (lease->lock_fd, &held) == 0 && held.st_nlink > 0
+         && fstatat (lease->dir_fd, HF_REF_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0
+         && hf_stat_same_file (&held, &named) && hf_deployment_get_state (lease->dir_fd, &state, NULL)
+         && hf_state_in_service (state);
+}
+
+/* Returns FALSE without an error where somebody was faster. */
+static gboolean
+try_acquire (HfInstallation *installation, HfLease *lease, GError **error)
+{
+  g_autofree char *path = g_strconcat (lease->ref->full, "/", lease->name, NULL);
+  lease->dir_fd = hf_open_beneath (installation->deploy_fd, path, O_PATH | O_DIRECTORY, 0);
+  if (lease->dir_fd < 0)
+    /* ELOOP, ENOTDIR: a forwarding link has taken its place. */
+    return errno != ENOENT && errno != ELOOP && errno != ENOTDIR
+           && hf_throw_errno (error, "Cannot open %s of %s", path, installation->path);
+  lease->lock_fd = hf_open_beneath (lease->dir_fd, HF_REF_FILE, O_RDONLY | O_NONBLOCK, 0);
+  if (lease->lock_fd < 0)
+    return errno != ENOENT
+           && hf_throw_errno (error, "Cannot open %s/%s of %s", path, HF_REF_FILE,
+                              installation->path);
+  HF_TEST_HOOK ("lease-opened");
+  if (!hf_ofd_lock (lease->lock_fd, HF_OFD_SHARED, HF_OFD_TRY))
+    /* Refused: a sweeper has it, so it is out of service by now. */
+    return !hf_ofd_refused (errno)
+           && hf_throw_errno (error, "Cannot lock %s/%s of %s", path, HF_REF_FILE,
+                              installation->path);
+  return verify (lease) && (lease->info = hf_deployment_read (lease->dir_fd, error)) != NULL;
+}
+
+/**
+ * hf_lease_acquire:
+ * @installation: an installation
+ * @ref: a ref
+ *
+ * Locks: none; never waits.
+ *
+ * Returns: (transfer full): a lease on what is deployed for @ref, or %NULL with %HF_ERROR_NOT_FOUND
+ *   if it is not installed, or another error
+ */
+HfLease *
+hf_lease_acquire (HfInstallation *installation, const HfRef *ref, GError **error)
+{
+  for (guint tries = 0; tries < RETRIES; tries++)
+    {
+      g_autoptr (HfLease) lease = g_new0 (HfLease, 1);
+      lease->dir_fd = lease->lock_fd = -1;
+      lease->ref = hf_ref_copy (ref);
+      if (!hf_active_read (installation, ref, &lease->name, error))
+        return NULL;
+      if (lease->name == NULL)
+        break;
+      g_autoptr (GError) failed = NULL;
+      if (try_acquire (installation, lease, &failed))
+        return g_steal_pointer (&lease);
+      if (failed != NULL)
+        {
+          g_propagate_error (error, g_steal_pointer (&failed));
+          return NULL;
+        }
+    }
+  (void)hf_throw (error, HF_ERROR_NOT_FOUND, "%s is not installed in %s", ref->full,
+                  installation->path);
+  return NULL;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The unsettled mark, and what a writer or sweeper does that finds it.  Everything here runs under
+ * `lock`.  Settling is idempotent: a crash in it leaves the mark, and the next one starts over.
+ */
+#include "settle.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "deployed.h"
+#include "deployment.h"
+#include "layout.h"
+#include "remove.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static gboolean
+set_mark (HfInstallation *installation, gboolean marked, GError **error)
+{
+  struct stat st;
+  if (fstat (installation->deploy_fd, &st) != 0)
+    return hf_throw_errno (error, "Cannot look at %s/%s", installation->path, HF_DEPLOY_DIR);
+  mode_t old = st.st_mode & 07777;
+  mode_t mode = marked ? old | HF_MODE_UNSETTLED : old & ~(mode_t)HF_MODE_UNSETTLED;
+  if (mode == old)
+    return TRUE;
+  if (fchmodat (installation->root_fd, HF_DEPLOY_DIR, mode, 0) != 0)
+    return hf_throw_errno (error, "Cannot set the mode of %s/%s", installation->path,
+                           HF_DEPLOY_DIR);
+  return hf_dir_sync (installation->root_fd, HF_DEPLOY_DIR, error);
+}
+
+/**
+ * hf_unsettled_is_marked:
+ * @installation: an installation
+ * @out: (out): whether the mark is set
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_unsettled_is_marked (HfInstallation *installation, gboolean *out, GError **error)
+{
+  struct stat st;
+  if (fstat (installation->deploy_fd, &st) != 0)
+    return hf_throw_errno (error, "Cannot look at %s/%s", installation->path, HF_DEPLOY_DIR);
+  *out = (st.st_mode & HF_MODE_UNSETTLED) != 0;
+  return TRUE;
+}
+
+/**
+ * hf_change_begin:
+ * @installation: an installation
+ * @out_pending: (out): for hf_change_end()
+ *
+ * Settles what a crash left, if anything, and sets the mark.
+ *
+ * Locks: needs `lock`, until after hf_change_end().
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_change_begin (HfInstallation *installation, gboolean *out_pending, GError **error)
+{
+  gboolean marked;
+  if (!hf_unsettled_is_marked (installation, &marked, error)
+      || (marked && !hf_settle (installation, error))
+      || !hf_unsettled_is_marked (installation, out_pending, error))
+    return FALSE;
+  return set_mark (installation, TRUE, error);
+}
+
+/**
+ * hf_change_end:
+ * @installation: an installation
+ * @pending: whether deployments are left that were taken out of service in place; a sweeper finds
+ *   them by the mark, so it stays then
+ *
+ * Clears the mark after a change that was carried out whole.
+ *
+ * Locks: needs `lock`.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_change_end (HfInstallation *installation, gboolean pending, GError **error)
+{
+  return pending || set_mark (installation, FALSE, error);
+}
+
+/* A forwarding link whose entry has gone forwards nowhere. */
+static void
+drop_dangling (HfInstallation *installation, int branch_fd, const char *name)
+{
+  g_autofree char *target = hf_link_read (branch_fd, name);
+  const char *entry = target == NULL ? NULL : strrchr (target, '/');
+  struct stat st;
+  if (entry != NULL
+      && fstatat (installation->removed_fd, entry + 1, &st, AT_SYMLINK_NOFOLLOW) != 0
+      && errno == ENOENT)
+    (void)unlinkat (branch_fd, name, 0);
+}
+
+typedef struct
+{
+  HfInstallation *installation;
+  gboolean pending;
+} Settling;
+
+/* What a deployment is that `active` does not name: an installer's that was killed before it flipped
+ * `active`, or one that a retention or removal cut short had still to move.  Both are removed. */
+static gboolean
+settle_other (Settling *settling, const HfRef *ref, int branch_fd, const char *name, GError **error)
+{
+  hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
+  if (fd < 0)
+    {
+      drop_dangling (settling->installation, branch_fd, name);
+      return TRUE;
+    }
+  HfDeploymentState state;
+  if (hf_deployment_get_state (fd, &state, NULL) && hf_state_in_service (state))
+    {
+      gboolean in_place;
+      if (!hf_remove_deployment (settling->installation, ref, branch_fd, name, &in_place, error))
+        return FALSE;
+      settling->pending |= in_place;
+    }
+  else
+    settling->pending = TRUE;
+  return TRUE;
+}
+
+/* `active` is kept if it names a deployment in service, whose publication it then completes. */
+static gboolean
+settle_active (Settling *settling, const HfRef *ref, int branch_fd, char **out_name, GError **error)
+{
+  *out_name = NULL;
+  (void)unlinkat (branch_fd, HF_ACTIVE_LINK_NEW, 0);
+  g_autofree char *name = hf_link_read (branch_fd, HF_ACTIVE_LINK);
+  if (name == NULL)
+    return TRUE;
+  HfDeploymentState state = HF_STATE_ABSENT;
+  hf_autofd int fd = hf_deployment_name_parse (name, NULL, NULL)
+                         ? hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0)
+                         : -1;
+  if (fd >= 0 && hf_deployment_get_state (fd, &state, NULL) && hf_state_in_service (state))
+    {
+      *out_name = g_steal_pointer (&name);
+      return state == HF_STATE_SETTLED || hf_deployment_set_state (fd, HF_STATE_SETTLED, error);
+    }
+  /* It dangles, forwards, or names what was taken out of service in place: a removal was cut short
+   * after its last deployment and before this. */
+  if (unlinkat (branch_fd, HF_ACTIVE_LINK, 0) != 0)
+    return hf_throw_errno (error, "Cannot remove %s of %s", HF_ACTIVE_LINK, ref->full);
+  return TRUE;
+}
+
+static gboolean
+settle_branch (const HfRef *ref, int branch_fd, gpointer data, GError **error)
+{
+  Settling *settling = data;
+  g_autofree char *active = NULL;
+  if (!settle_active (settling, ref, branch_fd, &active, error))
+    return FALSE;
+  g_autoptr (GPtrArray) names = hf_branch_deployments (branch_fd, error);
+  if (names == NULL)
+    return FALSE;
+  for (guint i = 0; i < names->len; i++)
+    if (g_strcmp0 (names->pdata[i], active) != 0
+        && !settle_other (settling, ref, branch_fd, names->pdata[i], error))
+      return FALSE;
+  if (!hf_dir_sync (branch_fd, ".", error))
+    return FALSE;
+  hf_branch_prune (settling->installation, ref);
+  return TRUE;
+}
+
+/**
+ * hf_settle:
+ * @installation: an installation whose mark is set
+ *
+ * Goes through deploy/ and completes or undoes what a crash cut short.  The mark is cleared, unless
+ * deployments out of service in place wait for a sweep.
+ *
+ * Locks: needs `lock`.
+ *
+ * Returns: %FALSE with @error set on failure; the mark stays then
+ */
+gboolean
+hf_settle (HfInstallation *installation, GError **error)
+{
+  Settling settling = { installation, FALSE };
+  return hf_branches_visit (installation, settle_branch, &settling, error)
+         && hf_change_end (installation, settling.pending, error);
+}

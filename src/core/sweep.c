@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The sweeper.  Entries are locked without waiting, so that one that is held never delays another,
+ * and a bad one is reported and passed over (G5).  Those that are ours go through the steps of
+ * DESIGN section 5 in batches, so that a prune that has to look at the whole repository is paid once
+ * for many of them.
+ */
+#include "sweep.h"
+
+#include "base/error.h"
+#include "holders.h"
+#include "lock.h"
+#include "settle.h"
+#include "trash.h"
+
+/* Each entry of a batch has two descriptors open. */
+#define BATCH 100
+
+typedef struct
+{
+  HfInstallation *installation;
+  const HfSweepStore *store;
+  HfSweepReport *report;
+  GPtrArray *batch;   /* of HfTrashEntry; locked entries that the repository depends on */
+  HfHolders *holders; /* read when first needed */
+} Sweep;
+
+static void
+sweep_entry_free (HfSweepEntry *entry)
+{
+  g_free (entry->path);
+  hf_deployment_info_free (entry->info);
+  g_ptr_array_unref (entry->holders);
+  g_free (entry->reason);
+  g_free (entry);
+}
+
+/**
+ * hf_sweep_report_new:
+ *
+ * Returns: (transfer full): an empty report
+ */
+HfSweepReport *
+hf_sweep_report_new (void)
+{
+  HfSweepReport *report = g_new0 (HfSweepReport, 1);
+  report->entries = g_ptr_array_new_with_free_func ((GDestroyNotify)sweep_entry_free);
+  return report;
+}
+
+/**
+ * hf_sweep_report_free:
+ * @report: (nullable) (transfer full): a report
+ */
+void
+hf_sweep_report_free (HfSweepReport *report)
+{
+  if (report == NULL)
+    return;
+  g_ptr_array_unref (report->entries);
+  g_free (report);
+}
+
+static HfSweepEntry *
+add_to_report (Sweep *sweep, HfTrashEntry *entry, HfSweepOutcome outcome)
+{
+  HfSweepEntry *line = g_new0 (HfSweepEntry, 1);
+  line->path = g_strdup (entry->path);
+  line->info = g_steal_pointer (&entry->info);
+  line->outcome = outcome;
+  line->holders = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_holder_free);
+  g_ptr_array_add (sweep->report->entries, line);
+  return line;
+}
+
+static void
+report_swept (Sweep *sweep, HfTrashEntry *entry)
+{
+  (void)add_to_report (sweep, entry, HF_SWEEP_SWEPT);
+  sweep->report->swept++;
+}
+
+static void
+report_damaged (Sweep *sweep, HfTrashEntry *entry, const GError *why)
+{
+  HfSweepEntry *line = add_to_report (sweep, entry, HF_SWEEP_DAMAGED);
+  line->reason = g_strdup (why->message);
+  sweep->report->damaged++;
+}
+
+/* An entry of staging/ that is held is an install at work, not something in use. */
+static void
+report_held (Sweep *sweep, HfTrashEntry *entry)
+{
+  if (entry->staging)
+    return;
+  int ref_fd = entry->ref_fd;
+  HfSweepEntry *line = add_to_report (sweep, entry, HF_SWEEP_HELD);
+  sweep->report->held++;
+  if (sweep->holders == NULL)
+    sweep->holders = hf_holders_read (NULL);
+  g_autoptr (GPtrArray) found
+      = sweep->holders == NULL ? NULL : hf_holders_of (sweep->holders, ref_fd, NULL);
+  if (found == NULL)
+    return;
+  g_ptr_array_unref (line->holders);
+  line->holders = g_steal_pointer (&found);
+}
+
+/* Step 2: from here on the entry cannot be brought back, and its commit does not promise that its
+ * objects are there (G4).  A crash between the two leaves the state, and the next sweep does it
+ * again. */
+static gboolean
+begin_deletion (Sweep *sweep, HfTrashEntry *entry, GError **error)
+{
+  g_auto (HfLock) prune_lock = HF_LOCK_INIT;
+  g_auto (HfLock) repo_lock = HF_LOCK_INIT;
+  if (!hf_lock_take (sweep->installation, HF_LOCK_PRUNE, &prune_lock, error)
+      || !hf_lock_take (sweep->installation, HF_LOCK_REPO_PRUNE, &repo_lock, error))
+    return FALSE;
+  if (entry->state != HF_STATE_DELETING
+      && !hf_deployment_set_state (entry->dir_fd, HF_STATE_DELETING, error))
+    return FALSE;
+  entry->state = HF_STATE_DELETING;
+  HfSweepTarget target = { entry->path, entry->dir_fd, entry->info };
+  return sweep->store->release_commit (sweep->store->store, &target, error);
+}
+
+/* Steps 2 and 3.  What cannot be deleted stays, pins and all, and leaves the batch. */
+static void
+delete_trees (Sweep *sweep)
+{
+  for (guint i = sweep->batch->len; i-- > 0;)
+    {
+      HfTrashEntry *entry = sweep->batch->pdata[i];
+      g_autoptr (GError) failed = NULL;
+      if (begin_deletion (sweep, entry, &failed) && hf_trash_entry_delete_tree (entry, &failed))
+        continue;
+      report_damaged (sweep, entry, failed);
+      g_ptr_array_remove_index (sweep->batch, i);
+    }
+}
+
+/* Entries whose sweeper crashed after the prune.  Their pins are the last links to objects that have
+ * gone from the repository, or come anew: they go before anything is decided by links. */
+static gboolean
+finish_pruned (Sweep *sweep, GError **error)
+{
+  g_autoptr (GPtrArray) entries = hf_trash_list (sweep->installation, error);
+  if (entries == NULL)
+    return FALSE;
+  for (guint i = 0; i < entries->len; i++)
+    {
+      HfTrashEntry *entry = entries->pdata[i];
+      g_autoptr (GError) failed = NULL;
+      if (!hf_trash_entry_is_pruned (entry)
+          || hf_trash_entry_lock (entry, NULL) != HF_TRASH_LOCKED
+          || entry->state != HF_STATE_PRUNED)
+        continue;
+      if (hf_trash_entry_delete_rest (entry, &failed))
+        report_swept (sweep, entry);
+      else
+        report_damaged (sweep, entry, failed);
+    }
+  return TRUE;
+}
+
+static gboolean
+prune_batch (Sweep *sweep, GError **error)
+{
+  guint n = sweep->batch->len;
+  g_autofree HfSweepTarget *targets = g_new0 (HfSweepTarget, n);
+  g_autofree HfSweepTarget **pointers = g_new0 (HfSweepTarget *, n);
+  for (guint i = 0; i < n; i++)
+    {
+      HfTrashEntry *entry = sweep->batch->pdata[i];
+      targets[i] = (HfSweepTarget){ entry->path, entry->dir_fd, entry->info };
+      pointers[i] = &targets[i];
+    }
+  return sweep->store->prune (sweep->store->store, pointers, n, sweep->report, error);
+}
+
+/* Steps 4 and 5, by one pruner at a time from the first decision to the last pin dropped. */
+static gboolean
+prune_and_finish (Sweep *sweep, GError **error)
+{
+  g_auto (HfLock) prune_lock = HF_LOCK_INIT;
+  if (!hf_lock_take (sweep->installation, HF_LOCK_PRUNE, &prune_lock, error)
+      || !finish_pruned (sweep, error))
+    return FALSE;
+  if (sweep->batch->len > 0 && !prune_batch (sweep, error))
+    return FALSE;
+  for (guint i = 0; i < sweep->batch->len; i++)
+    {
+      HfTrashEntry *entry = sweep->batch->pdata[i];
+      g_autoptr (GError) failed = NULL;
+      if (hf_deployment_set_state (entry->dir_fd, HF_STATE_PRUNED, &failed)
+          && hf_trash_entry_delete_rest (entry, &failed))
+        report_swept (sweep, entry);
+      else
+        report_damaged (sweep, entry, failed);
+    }
+  return TRUE;
+}
+
+static gboolean
+flush (Sweep *sweep, GError **error)
+{
+  delete_trees (sweep);
+  gboolean done = prune_and_finish (sweep, error);
+  g_ptr_array_set_size (sweep->batch, 0);
+  return done;
+}
+
+/* Takes @entry: into the batch, or it is dealt with here. */
+static void
+take_entry (Sweep *sweep, HfTrashEntry *taken)
+{
+  g_autoptr (HfTrashEntry) entry = taken;
+  g_autoptr (GError) failed = NULL;
+  switch (hf_trash_entry_lock (entry, &failed))
+    {
+    case HF_TRASH_GONE:
+      break;
+    case HF_TRASH_HELD:
+      report_held (sweep, entry);
+      break;
+    case HF_TRASH_DAMAGED:
+      report_damaged (sweep, entry, failed);
+      break;
+    case HF_TRASH_LOCKED:
+      if (entry->state == HF_STATE_PRUNED)
+        break; /* finish_pruned() does those, under `prune-lock` */
+      if (entry->state != HF_STATE_ABSENT)
+        g_ptr_array_add (sweep->batch, g_steal_pointer (&entry));
+      else if (hf_trash_entry_delete_tree (entry, &failed)
+               && hf_trash_entry_delete_rest (entry, &failed))
+        report_swept (sweep, entry);
+      else
+        report_damaged (sweep, entry, failed);
+      break;
+    default:
+      g_assert_not_reached ();
+    }
+}
+
+static gboolean
+settle_if_marked (HfInstallation *installation, GError **error)
+{
+  g_auto (HfLock) lock = HF_LOCK_INIT;
+  gboolean marked;
+  return hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
+         && hf_unsettled_is_marked (installation, &marked, error)
+         && (!marked || hf_settle (installation, error));
+}
+
+static gboolean
+sweep_entries (Sweep *sweep, GPtrArray *entries, GError **error)
+{
+  while (entries->len > 0)
+    {
+      take_entry (sweep, g_ptr_array_steal_index (entries, 0));
+      if (sweep->batch->len >= BATCH && !flush (sweep, error))
+        return FALSE;
+    }
+  return flush (sweep, error);
+}
+
+/**
+ * hf_sweep_needed:
+ * @installation: an installation
+ * @out: (out): whether there is anything for a sweep to look at
+ *
+ * Writes nothing, takes no lock and does not look into deploy/.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_sweep_needed (HfInstallation *installation, gboolean *out, GError **error)
+{
+  gboolean marked, removed, staging;
+  if (!hf_unsettled_is_marked (installation, &marked, error)
+      || !hf_trash_any (installation, &removed, &staging, error))
+    return FALSE;
+  *out = marked || removed || staging;
+  return TRUE;
+}
+
+static void
+sweep_init (Sweep *sweep, HfInstallation *installation, const HfSweepStore *store,
+            HfSweepReport *report)
+{
+  *sweep = (Sweep){ .installation = installation, .store = store, .report = report };
+  sweep->batch = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_trash_entry_free);
+}
+
+static void
+sweep_clear (Sweep *sweep)
+{
+  g_ptr_array_unref (sweep->batch);
+  hf_holders_free (sweep->holders);
+}
+
+/**
+ * hf_sweep_all:
+ * @installation: an installation
+ * @store: the store's part
+ * @report: what was done is added to it, also on failure
+ *
+ * Deletes every entry that nothing holds, and the objects that only those needed.
+ *
+ * Locks: takes all of them, each for a short piece of work.
+ *
+ * Returns: %FALSE with @error set if the sweep could not go on; entries that are held or damaged are
+ *   no error, they are in @report
+ */
+gboolean
+hf_sweep_all (HfInstallation *installation, const HfSweepStore *store, HfSweepReport *report,
+              GError **error)
+{
+  if (!settle_if_marked (installation, error))
+    return FALSE;
+  g_autoptr (GPtrArray) entries = hf_trash_list (installation, error);
+  if (entries == NULL)
+    return FALSE;
+  Sweep sweep;
+  sweep_init (&sweep, installation, store, report);
+  gboolean done = sweep_entries (&sweep, entries, error);
+  sweep_clear (&sweep);
+  /* What lay out of service in place has gone: nothing to settle is left. */
+  return done && settle_if_marked (installation, error);
+}
+
+/**
+ * hf_sweep_staging:
+ * @installation: an installation
+ * @name: an entry of staging/, no longer locked
+ * @store: the store's part
+ *
+ * Sweeps one entry: what a builder does with its own after a failure.
+ *
+ * Locks: as hf_sweep_all().
+ *
+ * Returns: %FALSE with @error set if it stays
+ */
+gboolean
+hf_sweep_staging (HfInstallation *installation, const char *name, const HfSweepStore *store,
+                  GError **error)
+{
+  g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
+  Sweep sweep;
+  sweep_init (&sweep, installation, store, report);
+  take_entry (&sweep, hf_trash_entry_new_staging (installation, name));
+  gboolean done = sweep.batch->len == 0 || flush (&sweep, error);
+  sweep_clear (&sweep);
+  for (guint i = 0; done && i < report->entries->len; i++)
+    {
+      HfSweepEntry *line = report->entries->pdata[i];
+      if (line->outcome == HF_SWEEP_DAMAGED)
+        return hf_throw (error, HF_ERROR_DAMAGED, "%s: %s", line->path, line->reason);
+    }
+  return done;
+}

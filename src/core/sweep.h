@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The sweeper: deletes every entry that is out of service and that nothing holds, then has the store
+ * prune the objects that only those needed.  It knows no libostree; the store's part comes as a
+ * table of functions.
+ */
+#pragma once
+
+#include "deployment.h"
+#include "installation.h"
+
+typedef enum
+{
+  HF_SWEEP_SWEPT,   /* gone */
+  HF_SWEEP_HELD,    /* somebody holds its `.ref` */
+  HF_SWEEP_DAMAGED, /* a person is needed; `reason` says why */
+} HfSweepOutcome;
+
+typedef struct
+{
+  char *path;             /* owned; below the installation */
+  HfDeploymentInfo *info; /* owned; %NULL if it was never complete */
+  HfSweepOutcome outcome;
+  GPtrArray *holders; /* owned; of HfHolder, for a held entry; may be empty */
+  char *reason;       /* owned; for a damaged entry */
+} HfSweepEntry;
+
+typedef struct
+{
+  GPtrArray *entries; /* owned; of HfSweepEntry */
+  guint64 objects;    /* unlinked from the repository */
+  guint64 bytes;      /* that they occupied */
+  gboolean full;      /* whether the full prune was used */
+  guint held, damaged, swept;
+} HfSweepReport;
+
+HfSweepReport *hf_sweep_report_new (void);
+void hf_sweep_report_free (HfSweepReport *report);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfSweepReport, hf_sweep_report_free)
+
+/* An entry that the sweeper has locked exclusively and whose deletion began. */
+typedef struct
+{
+  const char *path;             /* below the installation */
+  int dir_fd;                   /* its directory */
+  const HfDeploymentInfo *info; /* what it was */
+} HfSweepTarget;
+
+/* What the store does for a sweep.  Both run under `prune-lock`. */
+typedef struct
+{
+  /* Takes a commit out of the repository unless another deployment has it.  Called with the
+   * repository locked for pruning. */
+  gboolean (*release_commit) (gpointer store, const HfSweepTarget *target, GError **error);
+  /* Unlinks the objects that nothing but @targets needs, taking the repository's lock in batches. */
+  gboolean (*prune) (gpointer store, HfSweepTarget *const *targets, gsize n_targets,
+                     HfSweepReport *report, GError **error);
+  gpointer store;
+} HfSweepStore;
+
+gboolean hf_sweep_needed (HfInstallation *installation, gboolean *out,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_sweep_all (HfInstallation *installation, const HfSweepStore *store,
+                       HfSweepReport *report, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_sweep_staging (HfInstallation *installation, const char *name,
+                           const HfSweepStore *store, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Running an image: leases on it and its runtime, a bubblewrap command line from its metadata, and
+ * the start.
+ */
+#pragma once
+
+#include "core/installation.h"
+#include "core/ref.h"
+
+typedef struct
+{
+  HfInstallation *installation;         /* not owned; where the ref is deployed */
+  HfInstallation *runtime_installation; /* not owned; where its runtime may be too, or %NULL */
+  const HfRef *ref;
+  const char *command;     /* instead of the image's own, or %NULL */
+  const char *const *args; /* for the command, %NULL-terminated */
+} HfLaunch;
+
+gboolean hf_launch (const HfLaunch *launch, int *status, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * One attempt at building a deployment.  Whatever way it ends, hf_build_end() leaves nothing of an
+ * attempt that was not published; if it does not get that far, a sweep does the same.
+ */
+#include "build.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/tree-delete.h"
+#include "core/deployed.h"
+#include "core/layout.h"
+#include "core/metadata.h"
+#include "core/publish.h"
+#include "core/sweep.h"
+#include "import.h"
+#include "prune.h"
+
+#include <errno.h>
+#include <string.h>
+
+/**
+ * hf_build_begin:
+ * @context: of the install
+ * @ref: what is built
+ * @origin: the remote that it comes from, or "local"
+ *
+ * Locks: takes `lock` for a moment.
+ *
+ * Returns: (transfer full): a new attempt, or %NULL with @error set
+ */
+HfBuild *
+hf_build_begin (const HfInstallContext *context, const HfRef *ref, const char *origin,
+                GError **error)
+{
+  g_autoptr (HfBuild) build = g_new0 (HfBuild, 1);
+  build->context = context;
+  build->ref = ref;
+  build->origin = origin;
+  if (!hf_active_read (context->store->installation, ref, &build->expected_active, error))
+    return NULL;
+  build->staging = hf_staging_create (context->store->installation, error);
+  return build->staging == NULL ? NULL : g_steal_pointer (&build);
+}
+
+/**
+ * hf_build_end:
+ * @build: (nullable) (transfer full): an attempt
+ *
+ * Gives its locks up and, if it was not published, sweeps its entry.
+ *
+ * Locks: as a sweep; none is held by the caller.
+ */
+void
+hf_build_end (HfBuild *build)
+{
+  if (build == NULL)
+    return;
+  HfStore *store = build->context->store;
+  g_clear_pointer (&build->fetch, hf_scratch_free);
+  g_clear_object (&build->foreign);
+  if (build->staging != NULL)
+    {
+      g_autoptr (GError) failed = NULL;
+      HfSweepStore sweep = hf_store_for_sweep (store);
+      hf_staging_unlock (build->staging);
+      /* Published entries are no longer there.  The error that ended the build is the one to tell. */
+      if (!hf_sweep_staging (store->installation, build->staging->name, &sweep, &failed))
+        g_info ("%s", failed->message);
+    }
+  g_clear_pointer (&build->staging, hf_staging_free);
+  hf_deployment_info_free (build->info);
+  g_free (build->expected_active);
+  g_free (build);
+}
+
+/**
+ * hf_build_open_fetch:
+ * @build: an attempt
+ *
+ * Creates its private repository.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_build_open_fetch (HfBuild *build, GError **error)
+{
+  build->fetch = hf_scratch_create (build->context->store, build->staging->dir_fd, HF_FETCH_DIR,
+                                    error);
+  return build->fetch != NULL;
+}
+
+/* The image's own `metadata` is what counts, whatever its commit said about it. */
+static HfMetadata *
+read_metadata (HfBuild *build, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  g_autoptr (GBytes) bytes = hf_file_read (build->staging->dir_fd, HF_TREE_DIR "/" HF_METADATA_FILE,
+                                           HF_METADATA_LIMIT, &failed);
+  if (bytes != NULL)
+    return hf_metadata_parse (bytes, build->ref, error);
+  (void)hf_throw (error, errno == ENOENT ? HF_ERROR_UNSAFE : (HfErrorCode)failed->code,
+                  "%s: the image has no usable '%s': %s", build->ref->full, HF_METADATA_FILE,
+                  failed->message);
+  return NULL;
+}
+
+static gboolean
+check_files (HfBuild *build, GError **error)
+{
+  struct stat st;
+  if (fstatat (build->staging->dir_fd, HF_TREE_DIR "/" HF_FILES_DIR, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return hf_throw (error, HF_ERROR_UNSAFE, "%s: the image has no '%s'", build->ref->full,
+                     HF_FILES_DIR);
+  return TRUE;
+}
+
+static gboolean
+describe (HfBuild *build, const char *commit, GError **error)
+{
+  g_autoptr (HfMetadata) metadata = read_metadata (build, error);
+  if (metadata == NULL || !check_files (build, error))
+    return FALSE;
+  g_clear_pointer (&build->info, hf_deployment_info_free);
+  build->info = g_new0 (HfDeploymentInfo, 1);
+  build->info->ref = hf_ref_copy (build->ref);
+  build->info->commit = g_strdup (commit);
+  build->info->origin = g_strdup (build->origin);
+  build->info->runtime = metadata->runtime == NULL ? NULL : g_strdup (metadata->runtime->full);
+  build->info->time = g_get_real_time () / G_USEC_PER_SEC;
+  return TRUE;
+}
+
+/* What a former attempt laid out before it found an object missing. */
+static gboolean
+clear_layout (HfBuild *build, GError **error)
+{
+  return hf_tree_delete (build->staging->dir_fd, HF_TREE_DIR, error)
+         && hf_tree_delete (build->staging->dir_fd, HF_PINS_DIR, error);
+}
+
+/**
+ * hf_build_import:
+ * @build: an attempt whose image is fetched, or foreign
+ * @commit: its commit
+ *
+ * Lays the image out and stores what is new of it.
+ *
+ * Locks: takes the repository's, shared.
+ *
+ * Returns: %FALSE with %HF_ERROR_CHANGED if an object must be fetched again, or another error
+ */
+gboolean
+hf_build_import (HfBuild *build, const char *commit, GError **error)
+{
+  HfImportParams params = {
+    .store = build->context->store,
+    .staging = build->staging,
+    .foreign = build->foreign,
+    .ref = build->ref,
+    .cancellable = build->context->cancellable,
+  };
+  if (!clear_layout (build, error))
+    return FALSE;
+  g_autoptr (HfImport) import = hf_import_new (&params, error);
+  return import != NULL && hf_import_layout (import, commit, error)
+         && describe (build, commit, error) && hf_import_finish (import, build->info, error);
+}
+
+/**
+ * hf_build_publish:
+ * @build: an attempt, imported
+ *
+ * Locks: takes `lock`.
+ *
+ * Returns: %FALSE with %HF_ERROR_CHANGED if somebody else changed the ref meanwhile, or another error
+ */
+gboolean
+hf_build_publish (HfBuild *build, GError **error)
+{
+  g_clear_pointer (&build->fetch, hf_scratch_free);
+  return hf_tree_delete (build->staging->dir_fd, HF_FETCH_DIR, error)
+         && !g_cancellable_set_error_if_cancelled (build->context->cancellable, error)
+         && hf_publish (build->staging, build->info, build->expected_active, error);
+}

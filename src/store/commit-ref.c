@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Writing and removing the refs `deploy/COMMIT`.
+ */
+#include "commit-ref.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "core/layout.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DIRECTORY HF_REPO_REFS "/" HF_REPO_DEPLOY_REFS
+
+/**
+ * hf_commit_ref_write:
+ * @store: the installation's store
+ * @entry_fd: an entry of staging/, in which the ref is prepared: it appears whole, and libostree, which
+ *   takes every file for a ref, never sees a part of it
+ * @commit: a commit that the store has
+ *
+ * Locks: needs the repository's, and the entry's.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_commit_ref_write (HfStore *store, int entry_fd, const char *commit, GError **error)
+{
+  g_autofree char *contents = g_strconcat (commit, "\n", NULL);
+  if (!hf_mkdir (store->repo_fd, DIRECTORY, HF_MODE_DIR, error)
+      || !hf_file_write_new (entry_fd, commit, contents, strlen (contents), 0644, error))
+    return FALSE;
+  hf_autofd int dfd = hf_open_dir (store->repo_fd, DIRECTORY, error);
+  if (dfd < 0)
+    return FALSE;
+  if (renameat (entry_fd, commit, dfd, commit) != 0)
+    return hf_throw_errno (error, "Cannot create ref %s/%s", DIRECTORY, commit);
+  return hf_fd_sync (dfd, DIRECTORY, error);
+}
+
+/**
+ * hf_commit_ref_remove:
+ * @store: the installation's store
+ * @commit: a commit that is about to go
+ *
+ * Locks: needs the repository's, exclusively.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_commit_ref_remove (HfStore *store, const char *commit, GError **error)
+{
+  g_autofree char *path = g_strconcat (DIRECTORY "/", commit, NULL);
+  if (unlinkat (store->repo_fd, path, 0) != 0 && errno != ENOENT)
+    return hf_throw_errno (error, "Cannot remove ref %s", path);
+  return TRUE;
+}

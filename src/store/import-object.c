@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Getting one object into the entry: linked from the repository if it is stored there, else from
+ * where this import already placed it, else moved out of the entry's own fetch/, else read from a
+ * foreign repository.  Content goes into tree/ as a link; what is better copied there (empty files,
+ * symlinks, files that their owner may not read) and all metadata is kept by a pin.
+ */
+#include "import-private.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "core/layout.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+#define CONTENT_SUFFIX "file"
+
+/* The file system cannot link here, or not once more: a copy stands in, and the prune is told. */
+static gboolean
+cannot_link (int errsv)
+{
+  return errsv == EMLINK || errsv == EXDEV || errsv == EPERM;
+}
+
+/**
+ * hf_import_note_placed:
+ * @import: an import
+ * @name: an object that the repository does not have, CHECKSUM.SUFFIX
+ * @path: where the entry has it
+ *
+ * Remembers a link to be made later.
+ */
+void
+hf_import_note_placed (HfImport *import, const char *name, const char *path)
+{
+  HfPlaced *placed = g_hash_table_lookup (import->placed, name);
+  if (placed == NULL)
+    {
+      placed = g_new0 (HfPlaced, 1);
+      placed->name = g_strdup (name);
+      placed->places = g_ptr_array_new_with_free_func (g_free);
+      g_ptr_array_add (import->new_objects, placed);
+      g_hash_table_insert (import->placed, placed->name, placed);
+    }
+  g_ptr_array_add (placed->places, g_strdup (path));
+}
+
+/* Copies contents, mode and time; @mode_or is added to the mode. */
+static gboolean
+copy_file (int from_dfd, const char *from, int to_dfd, const char *to, mode_t mode_or,
+           GError **error)
+{
+  static const struct timespec times[2] = { { 0, UTIME_OMIT }, { 0, 0 } };
+  struct stat st;
+  hf_autofd int in = hf_open_beneath (from_dfd, from, O_RDONLY | O_NONBLOCK, 0);
+  if (in < 0 || fstat (in, &st) != 0)
+    return hf_throw_errno (error, "Cannot read %s", from);
+  hf_autofd int out = hf_open_beneath (to_dfd, to, O_WRONLY | O_CREAT | O_EXCL, 0600);
+  if (out < 0)
+    return hf_throw_errno (error, "Cannot create %s", to);
+  for (off_t left = st.st_size; left > 0;)
+    {
+      ssize_t done = sendfile (out, in, NULL, (size_t)left);
+      if (done < 0 && errno == EINTR)
+        continue;
+      if (done <= 0)
+        return hf_throw_errno (error, "Cannot copy %s", to);
+      left -= done;
+    }
+  if (fchmod (out, (st.st_mode & 07777) | mode_or) != 0 || futimens (out, times) != 0)
+    return hf_throw_errno (error, "Cannot set the mode of %s", to);
+  return TRUE;
+}
+
+/* Whether a relative link climbs out of the image on its way; what is left of it is a matter of the
+ * sandbox, as an absolute link is.  @depth is that of the directory that the link is in. */
+static gboolean
+climbs_out (const char *target, guint depth)
+{
+  gint64 level = depth;
+  if (target[0] == '/')
+    return FALSE;
+  for (const char *at = target; *at != '\0';)
+    {
+      gsize length = strcspn (at, "/");
+      if (length == 2 && strncmp (at, "..", 2) == 0)
+        level--;
+      else if (length > 0 && !(length == 1 && at[0] == '.'))
+        level++;
+      if (level < 0)
+        return TRUE;
+      at += length + strspn (at + length, "/");
+    }
+  return FALSE;
+}
+
+static gboolean
+copy_symlink (HfImport *import, int from_dfd, const char *from, const HfImportPlace *place,
+              GError **error)
+{
+  g_autofree char *target = hf_link_read (from_dfd, from);
+  if (target == NULL)
+    return hf_throw_errno (error, "Cannot read symlink %s", from);
+  if (climbs_out (target, place->depth))
+    return hf_throw (error, HF_ERROR_UNSAFE, "%s: symlink %s leads out of the image, to %s",
+                     import->ref->full, place->path, target);
+  if (place->depth == 0 && strcmp (place->name, HF_METADATA_FILE) == 0)
+    return hf_throw (error, HF_ERROR_UNSAFE, "%s: '%s' of the image is a symlink",
+                     import->ref->full, place->name);
+  if (symlinkat (target, place->dfd, place->name) != 0)
+    return hf_throw_errno (error, "Cannot create symlink %s", place->path);
+  return TRUE;
+}
+
+static gboolean
+is_linkable (const struct stat *st)
+{
+  return S_ISREG (st->st_mode) && st->st_size > 0 && (st->st_mode & S_IRUSR) != 0;
+}
+
+/* Pins content that tree/ itself does not link, and puts a copy there. */
+static gboolean
+pin_and_copy (HfImport *import, const char *checksum, int dfd, const char *path,
+              const struct stat *st, const HfImportPlace *place, GError **error)
+{
+  HfObjectPath pin;
+  hf_object_pin_name (pin, checksum, CONTENT_SUFFIX);
+  if (linkat (dfd, path, import->pins_fd, pin, 0) != 0 && errno != EEXIST)
+    {
+      if (!cannot_link (errno))
+        return hf_throw_errno (error, "Cannot link %s/%s", HF_PINS_DIR, pin);
+      import->copies = TRUE;
+    }
+  return S_ISLNK (st->st_mode) ? copy_symlink (import, dfd, path, place, error)
+                               : copy_file (dfd, path, place->dfd, place->name, S_IRUSR, error);
+}
+
+/* Puts an object that is there, stored or placed by us, into the tree.  @out_linked tells whether
+ * the tree now has a link to it. */
+static gboolean
+put_from (HfImport *import, const char *checksum, int dfd, const char *path, const struct stat *st,
+          const HfImportPlace *place, gboolean *out_linked, GError **error)
+{
+  *out_linked = FALSE;
+  if (S_ISREG (st->st_mode))
+    import->size += (guint64)st->st_size;
+  if (!is_linkable (st))
+    return pin_and_copy (import, checksum, dfd, path, st, place, error);
+  if (linkat (dfd, path, place->dfd, place->name, 0) == 0)
+    {
+      *out_linked = TRUE;
+      return TRUE;
+    }
+  if (!cannot_link (errno))
+    return hf_throw_errno (error, "Cannot link %s", place->path);
+  import->copies = TRUE;
+  return copy_file (dfd, path, place->dfd, place->name, 0, error);
+}
+
+/* libostree has just verified what it pulled; only what an image may not have is left to check. */
+static gboolean
+check_fetched (HfImport *import, const struct stat *st, const HfImportPlace *place, GError **error)
+{
+  if (S_ISLNK (st->st_mode) || (S_ISREG (st->st_mode) && (st->st_mode & 07777 & ~0775) == 0))
+    return TRUE;
+  return hf_throw (error, HF_ERROR_UNSAFE, "%s: %s has mode %06o, which no image may have",
+                   import->ref->full, place->path, st->st_mode);
+}
+
+static gboolean
+take_fetched (HfImport *import, const char *checksum, const char *loose, const struct stat *st,
+              const HfImportPlace *place, GError **error)
+{
+  HfObjectPath name;
+  hf_object_pin_name (name, checksum, CONTENT_SUFFIX);
+  if (!check_fetched (import, st, place, error))
+    return FALSE;
+  if (is_linkable (st) && st->st_nlink == 1)
+    {
+      if (renameat (import->fetch_objects_fd, loose, place->dfd, place->name) != 0)
+        return hf_throw_errno (error, "Cannot move %s into place", place->path);
+      import->size += (guint64)st->st_size;
+      hf_import_note_placed (import, name, place->path);
+      return TRUE;
+    }
+  if (renameat (import->fetch_objects_fd, loose, import->pins_fd, name) != 0)
+    return hf_throw_errno (error, "Cannot move %s/%s into place", HF_PINS_DIR, name);
+  g_autofree char *pin = g_strconcat (HF_PINS_DIR "/", name, NULL);
+  hf_import_note_placed (import, name, pin);
+  gboolean linked;
+  return put_from (import, checksum, import->pins_fd, name, st, place, &linked, error);
+}
+
+static gboolean
+put_again (HfImport *import, HfPlaced *placed, const char *checksum, const HfImportPlace *place,
+           GError **error)
+{
+  int entry_fd = import->params.staging->dir_fd;
+  const char *first = placed->places->pdata[0];
+  struct stat st;
+  gboolean linked;
+  if (fstatat (entry_fd, first, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return hf_throw_errno (error, "Cannot look at %s", first);
+  if (!put_from (import, checksum, entry_fd, first, &st, place, &linked, error))
+    return FALSE;
+  if (linked)
+    g_ptr_array_add (placed->places, g_strdup (place->path));
+  return TRUE;
+}
+
+/**
+ * hf_import_file:
+ * @import: an import
+ * @checksum: a content object
+ * @place: the name in the tree that it is to have
+ *
+ * Locks: needs the repository's, shared.
+ *
+ * Returns: %FALSE with @error set; %HF_ERROR_CHANGED if the object is nowhere
+ */
+gboolean
+hf_import_file (HfImport *import, const char *checksum, const HfImportPlace *place, GError **error)
+{
+  HfObjectPath loose, name;
+  struct stat st;
+  gboolean linked;
+  int objects_fd = import->params.store->objects_fd;
+  hf_object_loose_path (loose, checksum, CONTENT_SUFFIX);
+  hf_object_pin_name (name, checksum, CONTENT_SUFFIX);
+  if (fstatat (objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    return put_from (import, checksum, objects_fd, loose, &st, place, &linked, error);
+  HfPlaced *placed = g_hash_table_lookup (import->placed, name);
+  if (placed != NULL)
+    return put_again (import, placed, checksum, place, error);
+  if (import->fetch_objects_fd >= 0
+      && fstatat (import->fetch_objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    return take_fetched (import, checksum, loose, &st, place, error);
+  if (import->params.foreign != NULL)
+    return hf_foreign_file (import, checksum, place, error);
+  return hf_throw (error, HF_ERROR_CHANGED, "%s: the object of %s is missing", import->ref->full,
+                   place->path);
+}
+
+/**
+ * hf_import_pin:
+ * @import: an import
+ * @type: a type of metadata
+ * @checksum: the object
+ *
+ * Pins a metadata object.  A commit's detached metadata may be missing.
+ *
+ * Locks: needs the repository's, shared.
+ *
+ * Returns: %FALSE with @error set; %HF_ERROR_CHANGED if the object is nowhere
+ */
+gboolean
+hf_import_pin (HfImport *import, OstreeObjectType type, const char *checksum, GError **error)
+{
+  HfObjectPath loose, pin;
+  const char *suffix = hf_object_suffix (type);
+  int objects_fd = import->params.store->objects_fd;
+  hf_object_loose_path (loose, checksum, suffix);
+  hf_object_pin_name (pin, checksum, suffix);
+  if (g_hash_table_contains (import->pinned, pin))
+    return TRUE;
+  g_hash_table_add (import->pinned, g_strdup (pin));
+  if (linkat (objects_fd, loose, import->pins_fd, pin, 0) == 0)
+    return TRUE;
+  if (cannot_link (errno))
+    {
+      import->copies = TRUE;
+      return copy_file (objects_fd, loose, import->pins_fd, pin, 0, error);
+    }
+  if (errno != ENOENT)
+    return hf_throw_errno (error, "Cannot link %s/%s", HF_PINS_DIR, pin);
+  g_autofree char *path = g_strconcat (HF_PINS_DIR "/", pin, NULL);
+  if (import->fetch_objects_fd >= 0
+      && renameat (import->fetch_objects_fd, loose, import->pins_fd, pin) == 0)
+    {
+      hf_import_note_placed (import, pin, path);
+      return TRUE;
+    }
+  if (import->params.foreign != NULL)
+    return hf_foreign_pin (import, type, checksum, error);
+  return type == OSTREE_OBJECT_TYPE_COMMIT_META
+         || hf_throw (error, HF_ERROR_CHANGED, "%s: object %s is missing", import->ref->full, pin);
+}

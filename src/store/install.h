@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Installing and updating: resolve, fetch, import, publish (DESIGN section 5), the runtime first.
+ */
+#pragma once
+
+#include "core/ref.h"
+#include "store.h"
+
+/* Called as things happen, with one of "Installing", "Updating", "Installed", "Updated". */
+typedef void (*HfInstallNotify) (const char *what, const HfRef *ref, const char *commit,
+                                 gpointer data);
+
+typedef struct
+{
+  HfStore *store;          /* not owned */
+  HfInstallNotify notify;  /* or %NULL */
+  gpointer notify_data;
+  GCancellable *cancellable; /* not owned; or %NULL */
+} HfInstallContext;
+
+typedef enum
+{
+  HF_INSTALL_NEW,    /* already deployed: nothing to do */
+  HF_INSTALL_UPDATE, /* must be deployed: replace it if the remote has another commit */
+} HfInstallKind;
+
+gboolean hf_install_remote (const HfInstallContext *context, const char *remote, const HfRef *ref,
+                            HfInstallKind kind, gboolean *out_changed,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_install_local (const HfInstallContext *context, const char *source, const HfRef *ref,
+                           const char *command, GError **error) G_GNUC_WARN_UNUSED_RESULT;

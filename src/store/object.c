@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Names and metadata of backing objects.  See ostree's repository format: an object lies in
+ * objects/, in a directory named by the first two digits of its checksum.
+ */
+#include "object.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "core/layout.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* libostree's own limit for metadata. */
+#define METADATA_LIMIT OSTREE_MAX_METADATA_SIZE
+
+/**
+ * hf_object_loose_path:
+ * @out: (out caller-allocates): the path of an object below objects/
+ * @checksum: its checksum
+ * @suffix: its type, as in file names
+ */
+void
+hf_object_loose_path (HfObjectPath out, const char *checksum, const char *suffix)
+{
+  (void)snprintf (out, HF_OBJECT_PATH_SIZE, "%.2s/%s.%s", checksum, checksum + 2, suffix);
+}
+
+/**
+ * hf_object_pin_name:
+ * @out: (out caller-allocates): the name of an object's pin
+ * @checksum: its checksum
+ * @suffix: its type, as in file names
+ */
+void
+hf_object_pin_name (HfObjectPath out, const char *checksum, const char *suffix)
+{
+  (void)snprintf (out, HF_OBJECT_PATH_SIZE, "%s.%s", checksum, suffix);
+}
+
+/**
+ * hf_object_suffix:
+ * @type: a type of object
+ *
+ * Returns: (transfer none): what its file name ends with, in a bare repository
+ */
+const char *
+hf_object_suffix (OstreeObjectType type)
+{
+  return ostree_object_type_to_string (type);
+}
+
+/**
+ * hf_checksum_to_bytes:
+ * @checksum: a valid checksum
+ * @out: (out caller-allocates): its 32 bytes
+ */
+void
+hf_checksum_to_bytes (const char *checksum, guint8 *out)
+{
+  for (gsize i = 0; i < HF_CHECKSUM_BYTES; i++)
+    out[i] = (guint8)(g_ascii_xdigit_value (checksum[2 * i]) << 4
+                      | g_ascii_xdigit_value (checksum[2 * i + 1]));
+}
+
+/**
+ * hf_object_name_parse:
+ * @name: a file name in objects/@prefix or, with an empty @prefix, in pins/
+ * @prefix: the digits that come before it
+ * @out_checksum: (out caller-allocates): 32 bytes
+ * @out_suffix: (out) (transfer none): the type, a part of @name
+ *
+ * Returns: whether it is the name of an object
+ */
+gboolean
+hf_object_name_parse (const char *name, const char *prefix, guint8 *out_checksum,
+                      const char **out_suffix)
+{
+  static const char digits[] = "0123456789abcdef";
+  gsize have = strlen (prefix), rest = HF_OBJECT_NAME_BYTES - have;
+  if (strspn (prefix, digits) != have || strspn (name, digits) != rest || name[rest] != '.')
+    return FALSE;
+  char checksum[HF_OBJECT_NAME_BYTES + 1];
+  (void)snprintf (checksum, sizeof checksum, "%s%.*s", prefix, (int)rest, name);
+  hf_checksum_to_bytes (checksum, out_checksum);
+  *out_suffix = name + rest + 1;
+  return TRUE;
+}
+
+/**
+ * hf_object_parse:
+ * @type: a type of metadata
+ * @checksum: the object's name, for the error
+ * @bytes: its contents
+ *
+ * Nothing is believed of @bytes: they are checked to be a normal form of the type's structure, with
+ * file names that cannot leave a directory.
+ *
+ * Returns: (transfer full): the object, or %NULL with %HF_ERROR_UNTRUSTED
+ */
+GVariant *
+hf_object_parse (OstreeObjectType type, const char *checksum, GBytes *bytes, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  const GVariantType *shape = ostree_metadata_variant_type (type);
+  g_autoptr (GVariant) variant
+      = g_variant_ref_sink (g_variant_new_from_bytes (shape, bytes, FALSE));
+  gboolean valid = g_variant_is_normal_form (variant);
+  if (valid && type == OSTREE_OBJECT_TYPE_DIR_TREE)
+    valid = ostree_validate_structureof_dirtree (variant, &failed);
+  else if (valid && type == OSTREE_OBJECT_TYPE_DIR_META)
+    valid = ostree_validate_structureof_dirmeta (variant, &failed);
+  else if (valid)
+    valid = ostree_validate_structureof_commit (variant, &failed);
+  if (valid)
+    return g_steal_pointer (&variant);
+  (void)hf_throw (error, HF_ERROR_UNTRUSTED, "Object %s.%s is malformed%s%s", checksum,
+                  hf_object_suffix (type), failed != NULL ? ": " : "",
+                  failed != NULL ? failed->message : "");
+  return NULL;
+}
+
+/**
+ * hf_pin_load:
+ * @pins_fd: pins/ of a deployment
+ * @type: a type of metadata
+ * @checksum: the object
+ *
+ * Returns: (transfer full): the object, or %NULL with @error set; `errno` tells ENOENT apart
+ */
+GVariant *
+hf_pin_load (int pins_fd, OstreeObjectType type, const char *checksum, GError **error)
+{
+  HfObjectPath name;
+  hf_object_pin_name (name, checksum, hf_object_suffix (type));
+  g_autoptr (GBytes) bytes = hf_file_read (pins_fd, name, METADATA_LIMIT, error);
+  return bytes == NULL ? NULL : hf_object_parse (type, checksum, bytes, error);
+}
+
+/**
+ * hf_checksum_from_variant:
+ * @ay: a byte array of a validated object
+ *
+ * Returns: (transfer full): the checksum that it holds, in hexadecimal digits
+ */
+char *
+hf_checksum_from_variant (GVariant *ay)
+{
+  return ostree_checksum_from_bytes_v (ay);
+}

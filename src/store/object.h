@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Names of backing objects, in the repository and in pins/, and reading their metadata without
+ * libostree's caches.
+ */
+#pragma once
+
+#include <glib.h>
+#include <ostree.h>
+
+/* "ab/cdef….dirtree" and its NUL; the longest type is commitmeta. */
+#define HF_OBJECT_PATH_SIZE 96
+#define HF_CHECKSUM_BYTES   32
+
+typedef char HfObjectPath[HF_OBJECT_PATH_SIZE];
+
+void hf_object_loose_path (HfObjectPath out, const char *checksum, const char *suffix);
+void hf_object_pin_name (HfObjectPath out, const char *checksum, const char *suffix);
+const char *hf_object_suffix (OstreeObjectType type);
+gboolean hf_object_name_parse (const char *name, const char *prefix, guint8 *out_checksum,
+                               const char **out_suffix);
+void hf_checksum_to_bytes (const char *checksum, guint8 *out);
+
+GVariant *hf_object_parse (OstreeObjectType type, const char *checksum, GBytes *bytes,
+                           GError **error);
+GVariant *hf_pin_load (int pins_fd, OstreeObjectType type, const char *checksum, GError **error);
+char *hf_checksum_from_variant (GVariant *ay);

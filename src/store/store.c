@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Opening the installation's repository.  It is of mode bare-user-only, so that what it stores can
+ * be linked into deployments as it is, and never belongs to anybody but the installation's owner.
+ */
+#include "store.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "core/layout.h"
+#include "core/lock.h"
+
+#include <errno.h>
+
+/**
+ * hf_store_free:
+ * @store: (nullable) (transfer full): a store
+ */
+void
+hf_store_free (HfStore *store)
+{
+  if (store == NULL)
+    return;
+  g_clear_object (&store->repo);
+  hf_fd_clear (&store->repo_fd);
+  hf_fd_clear (&store->objects_fd);
+  g_free (store);
+}
+
+/* Under `lock`, as libostree writes the configuration in several steps when two create at once. */
+static OstreeRepo *
+open_or_create (HfInstallation *installation, HfOpenMode mode, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  OstreeRepo *repo = ostree_repo_open_at (installation->root_fd, HF_REPO_DIR, NULL, &failed);
+  if (repo != NULL)
+    return repo;
+  g_auto (HfLock) lock = HF_LOCK_INIT;
+  if (mode == HF_OPEN_OR_CREATE && g_error_matches (failed, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+    {
+      g_clear_error (&failed);
+      if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error))
+        return NULL;
+      repo = ostree_repo_create_at (installation->root_fd, HF_REPO_DIR,
+                                    OSTREE_REPO_MODE_BARE_USER_ONLY, NULL, NULL, &failed);
+    }
+  if (repo == NULL)
+    (void)hf_throw (error,
+                    g_error_matches (failed, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)
+                        ? HF_ERROR_NOT_FOUND
+                        : HF_ERROR_FAILED,
+                    "Cannot open the repository of %s: %s", installation->path, failed->message);
+  return repo;
+}
+
+/**
+ * hf_store_open:
+ * @installation: an installation; it outlives the store
+ * @mode: whether to create the repository if there is none
+ *
+ * Locks: takes `lock` to create the repository.
+ *
+ * Returns: (transfer full): the store, or %NULL with @error set
+ */
+HfStore *
+hf_store_open (HfInstallation *installation, HfOpenMode mode, GError **error)
+{
+  g_autoptr (HfStore) store = g_new0 (HfStore, 1);
+  store->installation = installation;
+  store->repo_fd = store->objects_fd = -1;
+  store->repo = open_or_create (installation, mode, error);
+  if (store->repo == NULL)
+    return NULL;
+  if (ostree_repo_get_mode (store->repo) != OSTREE_REPO_MODE_BARE_USER_ONLY)
+    {
+      (void)hf_throw (error, HF_ERROR_FORMAT, "The repository of %s is not of mode bare-user-only",
+                      installation->path);
+      return NULL;
+    }
+  store->repo_fd = hf_open_dir (installation->root_fd, HF_REPO_DIR, error);
+  if (store->repo_fd < 0)
+    return NULL;
+  store->objects_fd = hf_open_dir (store->repo_fd, HF_OBJECTS_DIR, error);
+  return store->objects_fd < 0 ? NULL : g_steal_pointer (&store);
+}

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash disable=SC2034 # what is set here is used by the tests
+#
+# What every shell test of holdfast begins with: where the built program is, the fixtures, a throwaway
+# installation for each promise, instances that a test can talk to, and oracles that do not
+# trust holdfast.  Sourced; brings tap.sh along.
+
+SOURCE=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/../..")
+LIB=$SOURCE/tests/lib
+BUILD=${HOLDFAST_BUILD:-$SOURCE/build}
+HOLDFAST=${HOLDFAST:-$BUILD/root/usr/bin/holdfast}
+TOOLS=$BUILD/tests
+FIXTURES=${HOLDFAST_FIXTURES:-$BUILD/fixtures}
+ARCH=$(uname -m)
+HELLO=app/org.example.Hello/$ARCH/stable
+OTHER=app/org.example.Other/$ARCH/stable
+PLATFORM=runtime/org.example.Platform/$ARCH/1
+
+# shellcheck source-path=SCRIPTDIR source=tap.sh
+. "$LIB/tap.sh"
+
+if [ ! -x "$HOLDFAST" ]; then
+  echo "Bail out! $HOLDFAST is not built: run tests/run once"
+  exit 99
+fi
+"$LIB/make-fixtures" "$FIXTURES" || { echo 'Bail out! no fixtures'; exit 99; }
+
+# nobody must be able to get at the throwaway directories, too.
+WORK=$BUILD/work
+mkdir -p "$WORK"
+if [ "$(id -u)" -eq 0 ] && ! runuser -u nobody -- test -x "$WORK"; then
+  WORK=/tmp
+fi
+
+unset "${!HOLDFAST_TEST_@}" XDG_DATA_HOME XDG_CONFIG_HOME XDG_CACHE_HOME DBUS_SESSION_BUS_ADDRESS
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+# Errors that the sanitizers find must never look like an exit status of ours.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-exitcode=99:detect_leaks=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-exitcode=99:halt_on_error=1:print_stacktrace=1}
+export LSAN_OPTIONS=${LSAN_OPTIONS:-exitcode=99:print_suppressions=0:suppressions=$LIB/leaks.supp}
+
+# installation: from here on `hf` works on one in the throwaway directory.
+installation() {
+  INST=$T/inst
+  HOME=$T/home
+  export HOME
+  mkdir -p "$HOME"
+}
+
+hf() {
+  "$HOLDFAST" --installation="$INST" "$@"
+}
+
+# installed REPOSITORY REF...: an installation with a remote `test` and these installed.  The
+# remote is a copy: a test may publish into it.
+installed() {
+  installation
+  REMOTE=$T/remote
+  cp -a "$FIXTURES/$1" "$REMOTE"
+  hf remote-add --no-verify test "$REMOTE"
+  shift
+  [ $# -eq 0 ] || hf install test "$@"
+}
+
+# publish REPOSITORY: the remote now has what that fixture has.
+publish() {
+  cp -a "$FIXTURES/$1/." "$REMOTE/"
+}
+
+commit_of() { # TREE
+  cat "$FIXTURES/$1.commit"
+}
+
+# Where a deployment is, in service or out.
+deployment_of() { # REF
+  readlink -f "$INST/deploy/$1/active"
+}
+
+active_of() { # REF
+  readlink "$INST/deploy/$1/active"
+}
+
+# --- Instances ------------------------------------------------------------------------------------
+
+declare -A INSTANCE_PID INSTANCE_IN INSTANCE_OUT
+
+# instance NAME ARG...: `holdfast run --command=sh ARG...`, running when this returns.
+instance() {
+  local name=$1
+  shift
+  instance_by "$name" "$HOLDFAST" --installation="$INST" run --command=sh "$@"
+}
+
+# instance_by NAME COMMAND...: any command that ends up as a shell on its standard input.
+instance_by() {
+  instance_begin "$@"
+  equal "$(ask "$1" 'echo ready')" ready "the instance's first word"
+}
+
+# The same, without waiting for it to run.
+instance_begin() {
+  local name=$1 in out
+  shift
+  mkfifo "$T/$name.in" "$T/$name.out"
+  "$@" <"$T/$name.in" >"$T/$name.out" 2>"$T/$name.err" &
+  INSTANCE_PID[$name]=$!
+  started $!
+  exec {in}>"$T/$name.in" {out}<"$T/$name.out"
+  INSTANCE_IN[$name]=$in
+  INSTANCE_OUT[$name]=$out
+}
+
+# ask NAME COMMAND: has the instance run it, and prints the one line that it answers.
+ask() {
+  printf '%s\n' "$2" >&"${INSTANCE_IN[$1]}"
+  read_line "${INSTANCE_OUT[$1]}" || fail "$(cat "$T/$1.err")"
+}
+
+# end NAME [STATUS]: has the shell exit, and expects the instance to do so with that status.
+end() {
+  local status=0
+  printf 'exit %d\n' "${2:-0}" >&"${INSTANCE_IN[$1]}"
+  wait "${INSTANCE_PID[$1]}" || status=$?
+  equal "$status" "${2:-0}" "the instance's exit status"
+}
+
+# await_free FILE: until nobody has a lock on it.  bwrap ends a moment before its sandbox's first
+# process does.
+await_free() {
+  "$TOOLS/hold-lock" ofd await "$1"
+}
+
+# await_entries_free: the same for everything that is out of service.
+await_entries_free() {
+  local ref
+  for ref in "$INST"/removed/*/.ref; do
+    [ ! -e "$ref" ] || await_free "$ref"
+  done
+}
+
+# --- A web server -----------------------------------------------------------------------------------
+
+# serve DIRECTORY [--stall=REGEX]: sets URL; lines about stalled requests come on $SERVER.
+serve() {
+  mkfifo "$T/server.out"
+  "$LIB/http-server" "$@" >"$T/server.out" &
+  started $!
+  exec {SERVER}<"$T/server.out"
+  URL=$(read_line "$SERVER")
+}
+
+# --- Oracles ----------------------------------------------------------------------------------------
+
+snapshot() {
+  "$LIB/snapshot" "$INST"
+}
+
+# unchanged_by COMMAND...: the installation is as before, after a sweep, links and blocks included.
+unchanged_by() {
+  snapshot >"$T/before"
+  "$@"
+  hf sweep >"$T/sweep.out" 2>&1 || { cat "$T/sweep.out" >&2; fail 'the sweep afterwards failed'; }
+  snapshot >"$T/after"
+  diff -u "$T/before" "$T/after" >&2 || fail 'the installation changed'
+}
+
+nothing_out_of_service() {
+  local left
+  left=$(find "$INST/removed" "$INST/staging" -mindepth 1 -maxdepth 1)
+  equal "$left" '' 'what is left out of service'
+}
+
+# ostree's own opinion of the objects: whole, and none that no kept commit needs.
+repository_is_whole() {
+  local out
+  ostree --repo="$INST/repo" fsck >"$T/fsck" 2>&1 || { cat "$T/fsck" >&2; return 1; }
+  out=$(ostree --repo="$INST/repo" prune --refs-only --depth=0 --no-prune)
+  matches "$out" 'No unreachable objects' "ostree's opinion"
+  commits_match_deployments
+}
+
+# Commits in the repository are those of the deployments and of nothing else.
+commits_match_deployments() {
+  equal "$(find "$INST/repo/objects" -name '*.commit' | sed 's,.*/\(..\)/\(.*\).commit,\1\2,' | sort)" \
+    "$(find "$INST/deploy" -maxdepth 5 -name active -exec readlink {} \; | cut -d. -f1 | sort -u)" \
+    'what is stored'
+}
+
+objects() {
+  find "$INST/repo/objects" -type f -o -type l | sort
+}
+
+# Every file of every deployment that is not empty is a link of a stored object.
+links_are_whole() {
+  local stray
+  stray=$(comm -23 \
+    <(find "$INST"/deploy/*/*/*/*/*/tree -type f -size +0 -printf '%D:%i\n' | sort -u) \
+    <(find "$INST/repo/objects" -type f -printf '%D:%i\n' | sort -u))
+  equal "$stray" '' 'deployed inodes that are no object'
+}
+
+# swept: everything unused goes, and nothing else.
+swept() {
+  hf sweep
+  nothing_out_of_service
+  repository_is_whole
+}
