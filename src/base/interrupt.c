@@ -6,13 +6,20 @@
  */
 #include "interrupt.h"
 
+#include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const int watched[] = { SIGINT, SIGTERM, SIGHUP };
 
+/* How long the command has to end in good order.  libostree does not notice a cancellation while it
+ * waits for a server that says nothing. */
+#define GRACE_SECONDS 2
+
 static GCancellable *cancellable; /* owned; for the rest of the process */
+static const char *farewell;      /* not owned */
 static sigset_t signals;
 static int received; /* atomic; the first signal, or 0 */
 
@@ -37,28 +44,37 @@ wait_for_signals (gpointer data)
     return NULL;
   g_atomic_int_set (&received, number);
   g_cancellable_cancel (cancellable);
-  /* Whoever asks twice does not want to wait for the end of what we are doing. */
-  if (sigwait (&signals, &number) == 0)
-    die_of (number);
-  return NULL;
+
+  const struct timespec grace = { .tv_sec = GRACE_SECONDS };
+  int second;
+  do
+    second = sigtimedwait (&signals, NULL, &grace);
+  while (second < 0 && errno == EINTR);
+  /* Whoever asks twice has no wish to read anything either. */
+  if (second < 0)
+    (void)!write (STDERR_FILENO, farewell, strlen (farewell));
+  die_of (second < 0 ? number : second);
 }
 
 /**
  * hf_interrupt_watch:
+ * @last_words: (transfer none): a line for standard error; a constant
  *
- * From now on the first SIGINT, SIGTERM or SIGHUP cancels what is returned, and the second ends the
- * process at once.  Signals that were ignored, as nohup(1) and shells do for what they put in the
- * background, stay ignored.  Must be called before there is any other thread, since each thread has
- * a signal mask of its own and inherits that of the one that started it.  Children inherit it too.
+ * From now on the first SIGINT, SIGTERM or SIGHUP cancels what is returned.  If the process has not
+ * ended a moment later, it says @last_words and dies of the signal wherever it is; a second signal
+ * ends it at once.  So only what a crash does not harm may be interrupted in this way.
  *
- * Returns: (transfer none): the cancellable, the same for every call
+ * Signals that were ignored, as nohup(1) and shells do for what they put in the background, stay
+ * ignored.  Must be called once, before there is any other thread, since each thread has a signal
+ * mask of its own and inherits that of the one that started it.  Children inherit it too.
+ *
+ * Returns: (transfer none): the cancellable
  */
 GCancellable *
-hf_interrupt_watch (void)
+hf_interrupt_watch (const char *last_words)
 {
-  if (cancellable != NULL)
-    return cancellable;
   cancellable = g_cancellable_new ();
+  farewell = last_words;
   sigemptyset (&signals);
   for (gsize i = 0; i < G_N_ELEMENTS (watched); i++)
     {

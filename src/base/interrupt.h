@@ -7,6 +7,6 @@
 
 #include <gio/gio.h>
 
-GCancellable *hf_interrupt_watch (void);
+GCancellable *hf_interrupt_watch (const char *last_words);
 int hf_interrupt_signal (void);
 void hf_interrupt_die (void) G_GNUC_NORETURN;

@@ -66,7 +66,6 @@ gboolean hf_command_sweep (HfProgram *, int, char **, int *, GError **);
 
 gboolean hf_reclaim_with_store (HfInstallation *installation, HfSweepReport *report,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
-gboolean hf_store_exec (HfProgram *program, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* A ref found in one of the installations that were asked. */
 typedef struct

@@ -50,8 +50,8 @@ print_table (const HfInstallation *installation, const HfDeployed *deployed,
   char *serial = NULL;
   (void)hf_deployment_name_parse (deployed->name, NULL, &serial);
   g_autoptr (HfTable) table = hf_table_new ();
-  hf_table_add_column (table, "Name");
-  hf_table_add_column (table, "Value");
+  hf_table_add_column (table, "");
+  hf_table_add_column (table, "");
   add_row (table, "ref", g_strdup (deployed->ref->full));
   add_row (table, "commit", g_strdup (info->commit));
   add_row (table, "origin", g_strdup (info->origin));
@@ -64,20 +64,17 @@ print_table (const HfInstallation *installation, const HfDeployed *deployed,
   hf_table_print (table);
 }
 
-static void
-print_json (const HfInstallation *installation, const HfDeployed *deployed,
-            const GPtrArray *instances)
+static gboolean
+print_json (const HfInstallation *installation, const HfDeployed *deployed, const GPtrArray *instances, GError **error)
 {
-  g_autoptr (JsonBuilder) builder = json_builder_new ();
-  json_builder_begin_object (builder);
+  g_autoptr (GVariantBuilder) builder = g_variant_builder_new (HF_JSON_OBJECT);
   hf_json_add_deployed (builder, installation, deployed);
   hf_json_add_bool (builder, "running", instances->len > 0);
-  hf_json_begin_list (builder, "pids");
+  hf_json_begin_list (builder, "pids", HF_JSON_NUMBERS);
   for (guint i = 0; i < instances->len; i++)
-    json_builder_add_int_value (builder, ((const HfInstance *)instances->pdata[i])->pid);
-  json_builder_end_array (builder);
-  json_builder_end_object (builder);
-  hf_json_print (builder);
+    g_variant_builder_add (builder, "x", ((const HfInstance *)instances->pdata[i])->pid);
+  hf_json_end_list (builder);
+  return hf_json_print (builder, error);
 }
 
 /**
@@ -101,8 +98,7 @@ hf_command_info (HfProgram *program, int argc, char **argv, int *status, GError 
   if (instances == NULL)
     return FALSE;
   if (program->json)
-    print_json (found.installation, found.deployed, instances);
-  else
-    print_table (found.installation, found.deployed, instances);
+    return print_json (found.installation, found.deployed, instances, error);
+  print_table (found.installation, found.deployed, instances);
   return TRUE;
 }

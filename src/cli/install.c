@@ -35,24 +35,37 @@ fail (const char *ref, GError *cause, GError **error)
   return hf_install_failed (not_done, cause, error);
 }
 
-/* With several arguments, the first may name a remote; else each remote is asked.  A word without a
- * dot is taken for a mistyped remote rather than for a part of an ID. */
+/* Whether some remote has an image that is called so. */
 static gboolean
-take_remote (HfStore *store, char ***names, char **out, GError **error)
+names_an_image (const HfInstallContext *context, const char *name)
+{
+  g_autoptr (HfRefPattern) pattern = hf_ref_pattern_parse (name, NULL);
+  g_autoptr (HfRemote) remote = NULL;
+  g_autoptr (HfRef) ref = NULL;
+  return pattern != NULL
+         && hf_remote_find (context->store, NULL, pattern, &remote, &ref, context->cancellable,
+                            NULL);
+}
+
+/* With several arguments, the first may name a remote; else each remote is asked.  A word that is
+ * neither a remote nor an image is taken for a mistyped remote. */
+static gboolean
+take_remote (const HfInstallContext *context, char ***names, char **out, GError **error)
 {
   *out = NULL;
   const char *first = (*names)[0];
   if ((*names)[1] == NULL)
     return TRUE;
   g_autoptr (GError) local = NULL;
-  g_autoptr (HfRemote) remote = hf_remote_get (store, first, &local);
+  g_autoptr (HfRemote) remote = hf_remote_get (context->store, first, &local);
   if (remote != NULL)
     {
       *out = g_strdup (first);
       (*names)++;
       return TRUE;
     }
-  if (hf_error_is (local, HF_ERROR_NOT_FOUND) && strchr (first, '.') != NULL)
+  if (hf_error_is (local, HF_ERROR_NOT_FOUND)
+      && (strchr (first, '.') != NULL || names_an_image (context, first)))
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&local));
   return FALSE;
@@ -80,7 +93,7 @@ find_all (const HfInstallContext *context, char **names, GError **error)
 {
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify)wanted_free);
   g_autofree char *only = NULL;
-  if (!take_remote (context->store, &names, &only, error))
+  if (!take_remote (context, &names, &only, error))
     return NULL;
   for (; *names != NULL; names++)
     {
@@ -174,7 +187,7 @@ hf_command_install (HfProgram *program, int argc, char **argv, int *status, GErr
   if (name != NULL && ref == NULL)
     return FALSE;
 
-  GCancellable *cancellable = hf_interrupt_watch ();
+  GCancellable *cancellable = hf_interrupt_watch (HF_INSTALL_INTERRUPTED);
   g_autoptr (HfInstallation) installation = NULL;
   if (!hf_program_open (program, HF_OPEN_OR_CREATE, &installation, error))
     return FALSE;

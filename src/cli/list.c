@@ -161,19 +161,17 @@ print_table (const HfInstallation *installation, const GPtrArray *list, const GP
   hf_table_print (table);
 }
 
-static void
-print_json (const HfInstallation *installation, const GPtrArray *list)
+static gboolean
+print_json (const HfInstallation *installation, const GPtrArray *list, GError **error)
 {
-  g_autoptr (JsonBuilder) builder = json_builder_new ();
-  json_builder_begin_array (builder);
+  g_autoptr (GVariantBuilder) builder = g_variant_builder_new (HF_JSON_LIST);
   for (guint i = 0; i < list->len; i++)
     {
-      json_builder_begin_object (builder);
+      hf_json_begin_object (builder);
       hf_json_add_deployed (builder, installation, list->pdata[i]);
-      json_builder_end_object (builder);
+      hf_json_end_object (builder);
     }
-  json_builder_end_array (builder);
-  hf_json_print (builder);
+  return hf_json_print (builder, error);
 }
 
 /* With neither or both of the two options, everything is listed. */
@@ -224,8 +222,7 @@ hf_command_list (HfProgram *program, int argc, char **argv, int *status, GError 
     return FALSE;
   keep_kinds (list, apps, runtimes);
   if (program->json)
-    print_json (installation, list);
-  else
-    print_table (installation, list, chosen);
+    return print_json (installation, list, error);
+  print_table (installation, list, chosen);
   return TRUE;
 }

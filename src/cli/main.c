@@ -4,13 +4,12 @@
  * commands.  Built twice: as holdfast, and with HF_WITH_STORE as holdfast-store, which runs those
  * that need libostree.
  */
-#include "base/interrupt.h"
 #include "command.h"
+#include "libexec.h"
 #include "options.h"
 #include "output.h"
 
 #include <fcntl.h>
-#include <gio/gio.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,8 @@
 #include <unistd.h>
 
 #ifdef HF_WITH_STORE
+#  include "base/interrupt.h"
+#  include <gio/gio.h>
 #  define STORE(function) function
 #else
 #  define STORE(function) NULL
@@ -63,9 +64,11 @@ exit_status_of (const GError *error)
 {
   if (error->domain == HF_ERROR)
     return exit_statuses[error->code];
+#ifdef HF_WITH_STORE
   /* libostree raises GIO's errors. */
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE))
     return EXIT_NO_SPACE;
+#endif
   return EXIT_FAILURE;
 }
 
@@ -93,7 +96,7 @@ run_program (HfProgram *program, int argc, char **argv, int *status, GError **er
   if (argc < 2)
     {
       g_autofree char *help = hf_options_global_help (program, commands, G_N_ELEMENTS (commands));
-      (program->help ? g_print : g_printerr) ("%s", help);
+      fputs (help, program->help ? stdout : stderr);
       *status = program->help ? EXIT_SUCCESS : EXIT_USAGE;
       return TRUE;
     }
@@ -136,7 +139,9 @@ main (int argc, char **argv)
       status = exit_status_of (error);
     }
   g_free (program.installation_path);
+#ifdef HF_WITH_STORE
   if (hf_interrupt_signal () != 0)
     hf_interrupt_die ();
+#endif
   return status;
 }

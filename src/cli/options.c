@@ -98,7 +98,7 @@ parse (GOptionContext *context, const char *help, int *argc, char ***argv, GErro
 static void G_NORETURN
 print_and_exit (const char *text)
 {
-  g_print ("%s", text);
+  fputs (text, stdout);
   exit (fflush (stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 

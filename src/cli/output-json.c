@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * JSON for programs: one document a command, with keys that stay.  holdfast(1) lists them.
+ *
+ * A document is built as a GVariant, and turned into text by json-glib in a module of its own: that
+ * library brings GIO along, and loading both takes as long as all the rest of a start, which those
+ * pay only who ask for JSON.
  */
+#include "libexec.h"
 #include "output.h"
 
+#include "base/error.h"
+
+#include <dlfcn.h>
 #include <stdio.h>
+
+#define MODULE "holdfast-json.so"
 
 /**
  * hf_json_add_string:
@@ -13,17 +23,13 @@
  * @value: (nullable): its value; %NULL becomes `null`
  */
 void
-hf_json_add_string (JsonBuilder *builder, const char *key, const char *value)
+hf_json_add_string (GVariantBuilder *builder, const char *key, const char *value)
 {
-  json_builder_set_member_name (builder, key);
-  if (value == NULL)
-    {
-      json_builder_add_null_value (builder);
-      return;
-    }
   /* A path may hold any bytes, a JSON document may not. */
-  g_autofree char *valid = g_utf8_make_valid (value, -1);
-  json_builder_add_string_value (builder, valid);
+  g_autofree char *valid = value != NULL ? g_utf8_make_valid (value, -1) : NULL;
+  g_variant_builder_add (builder, "{sv}", key,
+                         valid != NULL ? g_variant_new_string (valid)
+                                       : g_variant_new_maybe (G_VARIANT_TYPE_STRING, NULL));
 }
 
 /**
@@ -33,10 +39,9 @@ hf_json_add_string (JsonBuilder *builder, const char *key, const char *value)
  * @value: its value
  */
 void
-hf_json_add_int (JsonBuilder *builder, const char *key, gint64 value)
+hf_json_add_int (GVariantBuilder *builder, const char *key, gint64 value)
 {
-  json_builder_set_member_name (builder, key);
-  json_builder_add_int_value (builder, value);
+  g_variant_builder_add (builder, "{sv}", key, g_variant_new_int64 (value));
 }
 
 /**
@@ -46,22 +51,56 @@ hf_json_add_int (JsonBuilder *builder, const char *key, gint64 value)
  * @value: its value
  */
 void
-hf_json_add_bool (JsonBuilder *builder, const char *key, gboolean value)
+hf_json_add_bool (GVariantBuilder *builder, const char *key, gboolean value)
 {
-  json_builder_set_member_name (builder, key);
-  json_builder_add_boolean_value (builder, value);
+  g_variant_builder_add (builder, "{sv}", key, g_variant_new_boolean (value));
+}
+
+/**
+ * hf_json_begin_object:
+ * @builder: inside a list of objects
+ */
+void
+hf_json_begin_object (GVariantBuilder *builder)
+{
+  g_variant_builder_open (builder, HF_JSON_OBJECT);
+}
+
+/**
+ * hf_json_end_object:
+ * @builder: inside an object of a list
+ */
+void
+hf_json_end_object (GVariantBuilder *builder)
+{
+  g_variant_builder_close (builder);
 }
 
 /**
  * hf_json_begin_list:
  * @builder: inside an object
- * @key: the name of a member that is a list, which the caller fills and ends
+ * @key: the name of a member that is a list, which the caller fills
+ * @type: of the list
  */
 void
-hf_json_begin_list (JsonBuilder *builder, const char *key)
+hf_json_begin_list (GVariantBuilder *builder, const char *key, const GVariantType *type)
 {
-  json_builder_set_member_name (builder, key);
-  json_builder_begin_array (builder);
+  g_variant_builder_open (builder, G_VARIANT_TYPE ("{sv}"));
+  g_variant_builder_add (builder, "s", key);
+  g_variant_builder_open (builder, G_VARIANT_TYPE_VARIANT);
+  g_variant_builder_open (builder, type);
+}
+
+/**
+ * hf_json_end_list:
+ * @builder: inside a list that is a member
+ */
+void
+hf_json_end_list (GVariantBuilder *builder)
+{
+  g_variant_builder_close (builder);
+  g_variant_builder_close (builder);
+  g_variant_builder_close (builder);
 }
 
 /**
@@ -73,7 +112,7 @@ hf_json_begin_list (JsonBuilder *builder, const char *key)
  * Adds the members that `list` and `info` have in common.
  */
 void
-hf_json_add_deployed (JsonBuilder *builder, const HfInstallation *installation,
+hf_json_add_deployed (GVariantBuilder *builder, const HfInstallation *installation,
                       const HfDeployed *deployed)
 {
   g_autofree char *serial = NULL;
@@ -96,15 +135,24 @@ hf_json_add_deployed (JsonBuilder *builder, const HfInstallation *installation,
 
 /**
  * hf_json_print:
- * @builder: a whole document
+ * @builder: a whole document; it is used up
+ *
+ * Returns: %FALSE with @error set if the module is missing
  */
-void
-hf_json_print (JsonBuilder *builder)
+gboolean
+hf_json_print (GVariantBuilder *builder, GError **error)
 {
-  g_autoptr (JsonNode) root = json_builder_get_root (builder);
-  g_autoptr (JsonGenerator) generator = json_generator_new ();
-  json_generator_set_root (generator, root);
-  json_generator_set_pretty (generator, TRUE);
-  g_autofree char *text = json_generator_to_data (generator, NULL);
+  g_autoptr (GVariant) document = g_variant_ref_sink (g_variant_builder_end (builder));
+  g_autofree char *path = hf_libexec_path (MODULE, error);
+  if (path == NULL)
+    return FALSE;
+  /* Never unloaded: libraries with types registered cannot be. */
+  void *module = dlopen (path, RTLD_NOW | RTLD_LOCAL);
+  char *(*render) (GVariant *)
+      = module == NULL ? NULL : (char *(*)(GVariant *))dlsym (module, "hf_json_render");
+  if (render == NULL)
+    return hf_throw (error, HF_ERROR_FAILED, "Cannot print JSON: %s", dlerror ());
+  g_autofree char *text = render (document);
   fprintf (stdout, "%s\n", text);
+  return TRUE;
 }

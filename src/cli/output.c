@@ -45,7 +45,7 @@ hf_table_free (HfTable *table)
 /**
  * hf_table_add_column:
  * @table: a table that has no cells yet
- * @title: the column's name, as people see it
+ * @title: the column's name, as people see it; without one in the first column there is no header
  */
 void
 hf_table_add_column (HfTable *table, const char *title)
@@ -114,7 +114,7 @@ hf_table_print (HfTable *table)
         width = MAX (width, g_utf8_strlen (table->cells->pdata[j], -1));
       g_array_append_val (widths, width);
     }
-  if (hf_output_is_terminal ())
+  if (hf_output_is_terminal () && *(const char *)table->titles->pdata[0] != '\0')
     print_row (table->titles, 0, widths);
   for (guint row = 0; row < table->cells->len; row += columns)
     print_row (table->cells, row, widths);
@@ -237,15 +237,16 @@ hf_output_line (const char *format, ...)
  * hf_output_change:
  * @what: what was done: Installed, Updated, Uninstalled
  * @ref: to which ref
- * @commit: with which commit
+ * @commit: (nullable): with which commit
  *
  * Prints the one line that each change of an installation gets.
  */
 void
 hf_output_change (const char *what, const HfRef *ref, const char *commit)
 {
-  g_autofree char *shown = hf_output_commit (commit);
-  hf_output_line ("%s %s %s", what, ref->full, shown);
+  g_autofree char *shown = commit != NULL ? hf_output_commit (commit) : NULL;
+  hf_output_line ("%s %s%s%s", what, ref->full, shown != NULL ? " " : "",
+                  shown != NULL ? shown : "");
 }
 
 /**

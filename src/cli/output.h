@@ -7,8 +7,6 @@
 
 #include "core/deployed.h"
 
-#include <json-glib/json-glib.h>
-
 /* Rows of text in columns. */
 typedef struct
 {
@@ -36,10 +34,18 @@ void hf_output_change (const char *what, const HfRef *ref, const char *commit);
 void hf_output_error (const GError *error);
 gboolean hf_output_finish (GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-void hf_json_add_string (JsonBuilder *builder, const char *key, const char *value);
-void hf_json_add_int (JsonBuilder *builder, const char *key, gint64 value);
-void hf_json_add_bool (JsonBuilder *builder, const char *key, gboolean value);
-void hf_json_add_deployed (JsonBuilder *builder, const HfInstallation *installation,
+/* The shapes of documents and of what is in them. */
+#define HF_JSON_OBJECT  G_VARIANT_TYPE_VARDICT
+#define HF_JSON_LIST    G_VARIANT_TYPE ("aa{sv}")
+#define HF_JSON_NUMBERS G_VARIANT_TYPE ("ax")
+
+void hf_json_add_string (GVariantBuilder *builder, const char *key, const char *value);
+void hf_json_add_int (GVariantBuilder *builder, const char *key, gint64 value);
+void hf_json_add_bool (GVariantBuilder *builder, const char *key, gboolean value);
+void hf_json_add_deployed (GVariantBuilder *builder, const HfInstallation *installation,
                            const HfDeployed *deployed);
-void hf_json_begin_list (JsonBuilder *builder, const char *key);
-void hf_json_print (JsonBuilder *builder);
+void hf_json_begin_object (GVariantBuilder *builder);
+void hf_json_end_object (GVariantBuilder *builder);
+void hf_json_begin_list (GVariantBuilder *builder, const char *key, const GVariantType *type);
+void hf_json_end_list (GVariantBuilder *builder);
+gboolean hf_json_print (GVariantBuilder *builder, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -34,15 +34,14 @@ print_table (const GPtrArray *instances)
   hf_table_print (table);
 }
 
-static void
-print_json (const GPtrArray *instances)
+static gboolean
+print_json (const GPtrArray *instances, GError **error)
 {
-  g_autoptr (JsonBuilder) builder = json_builder_new ();
-  json_builder_begin_array (builder);
+  g_autoptr (GVariantBuilder) builder = g_variant_builder_new (HF_JSON_LIST);
   for (guint i = 0; i < instances->len; i++)
     {
       const HfInstance *instance = instances->pdata[i];
-      json_builder_begin_object (builder);
+      hf_json_begin_object (builder);
       hf_json_add_int (builder, "pid", instance->pid);
       hf_json_add_string (builder, "ref", instance->ref->full);
       hf_json_add_string (builder, "commit", instance->commit);
@@ -50,10 +49,9 @@ print_json (const GPtrArray *instances)
                           instance->runtime != NULL ? instance->runtime->full : NULL);
       hf_json_add_string (builder, "runtime_commit", instance->runtime_commit);
       hf_json_add_int (builder, "started", (gint64)instance->start);
-      json_builder_end_object (builder);
+      hf_json_end_object (builder);
     }
-  json_builder_end_array (builder);
-  hf_json_print (builder);
+  return hf_json_print (builder, error);
 }
 
 /**
@@ -79,8 +77,7 @@ hf_command_ps (HfProgram *program, int argc, char **argv, int *status, GError **
     return FALSE;
   g_ptr_array_sort (instances, compare_instances);
   if (program->json)
-    print_json (instances);
-  else
-    print_table (instances);
+    return print_json (instances, error);
+  print_table (instances);
   return TRUE;
 }

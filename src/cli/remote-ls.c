@@ -23,21 +23,19 @@ print_table (const GPtrArray *refs)
   hf_table_print (table);
 }
 
-static void
-print_json (const GPtrArray *refs)
+static gboolean
+print_json (const GPtrArray *refs, GError **error)
 {
-  g_autoptr (JsonBuilder) builder = json_builder_new ();
-  json_builder_begin_array (builder);
+  g_autoptr (GVariantBuilder) builder = g_variant_builder_new (HF_JSON_LIST);
   for (guint i = 0; i < refs->len; i++)
     {
       const HfRemoteRef *one = refs->pdata[i];
-      json_builder_begin_object (builder);
+      hf_json_begin_object (builder);
       hf_json_add_string (builder, "ref", one->ref->full);
       hf_json_add_string (builder, "commit", one->commit);
-      json_builder_end_object (builder);
+      hf_json_end_object (builder);
     }
-  json_builder_end_array (builder);
-  hf_json_print (builder);
+  return hf_json_print (builder, error);
 }
 
 static int
@@ -60,7 +58,7 @@ hf_command_remote_ls (HfProgram *program, int argc, char **argv, int *status, GE
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;
 
-  GCancellable *cancellable = hf_interrupt_watch ();
+  GCancellable *cancellable = hf_interrupt_watch ("holdfast: Interrupted\n");
   g_autoptr (HfInstallation) installation = NULL;
   if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
     return FALSE;
@@ -75,8 +73,7 @@ hf_command_remote_ls (HfProgram *program, int argc, char **argv, int *status, GE
     return hf_install_failed ("nothing was listed", local, error);
   g_ptr_array_sort (refs, compare_refs);
   if (program->json)
-    print_json (refs);
-  else
-    print_table (refs);
+    return print_json (refs, error);
+  print_table (refs);
   return TRUE;
 }

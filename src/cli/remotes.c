@@ -23,22 +23,20 @@ print_table (const GPtrArray *remotes)
   hf_table_print (table);
 }
 
-static void
-print_json (const GPtrArray *remotes)
+static gboolean
+print_json (const GPtrArray *remotes, GError **error)
 {
-  g_autoptr (JsonBuilder) builder = json_builder_new ();
-  json_builder_begin_array (builder);
+  g_autoptr (GVariantBuilder) builder = g_variant_builder_new (HF_JSON_LIST);
   for (guint i = 0; i < remotes->len; i++)
     {
       const HfRemote *remote = remotes->pdata[i];
-      json_builder_begin_object (builder);
+      hf_json_begin_object (builder);
       hf_json_add_string (builder, "name", remote->name);
       hf_json_add_string (builder, "url", remote->url);
       hf_json_add_bool (builder, "verify", remote->verify);
-      json_builder_end_object (builder);
+      hf_json_end_object (builder);
     }
-  json_builder_end_array (builder);
-  hf_json_print (builder);
+  return hf_json_print (builder, error);
 }
 
 static GPtrArray *
@@ -71,8 +69,7 @@ hf_command_remotes (HfProgram *program, int argc, char **argv, int *status, GErr
   if (remotes == NULL)
     return FALSE;
   if (program->json)
-    print_json (remotes);
-  else
-    print_table (remotes);
+    return print_json (remotes, error);
+  print_table (remotes);
   return TRUE;
 }

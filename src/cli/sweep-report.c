@@ -81,26 +81,26 @@ print_text (const HfSweepReport *report)
 }
 
 static void
-add_holders (JsonBuilder *builder, const GPtrArray *holders)
+add_holders (GVariantBuilder *builder, const GPtrArray *holders)
 {
-  hf_json_begin_list (builder, "holders");
+  hf_json_begin_list (builder, "holders", HF_JSON_LIST);
   for (guint i = 0; holders != NULL && i < holders->len; i++)
     {
       const HfHolder *holder = holders->pdata[i];
-      json_builder_begin_object (builder);
+      hf_json_begin_object (builder);
       hf_json_add_int (builder, "pid", holder->pid);
       hf_json_add_string (builder, "command", holder->command);
       hf_json_add_int (builder, "uid", holder->uid);
       hf_json_add_int (builder, "started", (gint64)holder->start);
-      json_builder_end_object (builder);
+      hf_json_end_object (builder);
     }
-  json_builder_end_array (builder);
+  hf_json_end_list (builder);
 }
 
 static void
-add_entry (JsonBuilder *builder, const HfSweepEntry *entry)
+add_entry (GVariantBuilder *builder, const HfSweepEntry *entry)
 {
-  json_builder_begin_object (builder);
+  hf_json_begin_object (builder);
   if (entry->outcome != HF_SWEEP_DAMAGED)
     {
       g_autofree char *serial = entry_serial (entry);
@@ -113,36 +113,35 @@ add_entry (JsonBuilder *builder, const HfSweepEntry *entry)
     add_holders (builder, entry->holders);
   if (entry->outcome == HF_SWEEP_DAMAGED)
     hf_json_add_string (builder, "reason", entry->reason);
-  json_builder_end_object (builder);
+  hf_json_end_object (builder);
 }
 
 static void
-add_entries (JsonBuilder *builder, const char *key, const HfSweepReport *report,
+add_entries (GVariantBuilder *builder, const char *key, const HfSweepReport *report,
              HfSweepOutcome outcome)
 {
-  hf_json_begin_list (builder, key);
+  hf_json_begin_list (builder, key, HF_JSON_LIST);
   for (guint i = 0; i < report->entries->len; i++)
     {
       const HfSweepEntry *entry = report->entries->pdata[i];
       if (entry->outcome == outcome)
         add_entry (builder, entry);
     }
-  json_builder_end_array (builder);
+  hf_json_end_list (builder);
 }
 
-static void
-print_json (const HfSweepReport *report)
+static gboolean
+print_json (const HfSweepReport *report, GError **error)
 {
-  g_autoptr (JsonBuilder) builder = json_builder_new ();
-  json_builder_begin_object (builder);
+  g_autoptr (GVariantBuilder) builder = g_variant_builder_new (HF_JSON_OBJECT);
   add_entries (builder, "swept", report, HF_SWEEP_SWEPT);
   add_entries (builder, "held", report, HF_SWEEP_HELD);
   add_entries (builder, "damaged", report, HF_SWEEP_DAMAGED);
   hf_json_add_int (builder, "objects", (gint64)report->objects);
   hf_json_add_int (builder, "bytes", (gint64)report->bytes);
   hf_json_add_bool (builder, "full", report->full);
-  json_builder_end_object (builder);
-  hf_json_print (builder);
+  hf_json_add_string (builder, "full_reason", report->reason);
+  return hf_json_print (builder, error);
 }
 
 static int
@@ -158,15 +157,17 @@ compare_entries (gconstpointer a, gconstpointer b)
  * hf_sweep_report_print:
  * @report: what a sweep did; its entries are sorted by ref
  * @json: as a JSON document; else as text, of which there is none if there was nothing to do
+ *
+ * Returns: %FALSE with @error set if it cannot be printed
  */
-void
-hf_sweep_report_print (const HfSweepReport *report, gboolean json)
+gboolean
+hf_sweep_report_print (const HfSweepReport *report, gboolean json, GError **error)
 {
   g_ptr_array_sort (report->entries, compare_entries);
   if (json)
-    print_json (report);
-  else
-    print_text (report);
+    return print_json (report, error);
+  print_text (report);
+  return TRUE;
 }
 
 static char *
@@ -186,7 +187,7 @@ join_entries (const HfSweepReport *report, HfSweepOutcome outcome)
           continue;
         }
       g_autofree char *holders = describe_holders (entry);
-      g_string_append_printf (text, "%s by %s", entry_name (entry), holders);
+      g_string_append_printf (text, "%s is in use by %s", entry_name (entry), holders);
     }
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
@@ -210,8 +211,10 @@ hf_sweep_report_check (const HfSweepReport *report, GError **error)
   if (report->held > 0)
     {
       g_autofree char *which = join_entries (report, HF_SWEEP_HELD);
-      return hf_throw (error, HF_ERROR_IN_USE, "%u in use: %s: end that, or sweep again later",
-                       report->held, which);
+      g_autofree char *count
+          = report->held > 1 ? g_strdup_printf ("%u are held: ", report->held) : g_strdup ("");
+      return hf_throw (error, HF_ERROR_IN_USE, "%s%s: end %s, or sweep again later", count, which,
+                       report->held > 1 ? "them" : "it");
     }
   return TRUE;
 }

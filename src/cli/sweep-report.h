@@ -7,6 +7,7 @@
 
 #include "core/sweep.h"
 
-void hf_sweep_report_print (const HfSweepReport *report, gboolean json);
+gboolean hf_sweep_report_print (const HfSweepReport *report, gboolean json,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_sweep_report_check (const HfSweepReport *report,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;

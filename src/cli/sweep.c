@@ -5,6 +5,7 @@
  * does it.
  */
 #include "core/sweep.h"
+#include "libexec.h"
 #include "options.h"
 #include "sweep-report.h"
 
@@ -18,7 +19,14 @@
 gboolean
 hf_command_sweep (HfProgram *program, int argc, char **argv, int *status, GError **error)
 {
+  gboolean full = FALSE;
+  const GOptionEntry entries[] = {
+    { "full", 0, 0, G_OPTION_ARG_NONE, &full,
+      "Look at the whole repository for what nothing needs", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
   const HfSyntax syntax = {
+    .entries = entries,
     .description = "Exits with 4 if something had to be left since it is in use, and with 5 if "
                    "something is damaged.\n",
   };
@@ -32,11 +40,18 @@ hf_command_sweep (HfProgram *program, int argc, char **argv, int *status, GError
   if (installation != NULL && !hf_sweep_needed (installation, &needed, error))
     return FALSE;
 
-  g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
+  needed |= full && installation != NULL;
   if (needed && program->reclaim == NULL)
     return hf_store_exec (program, error);
-  if (needed && !program->reclaim (installation, report, error))
+  g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
+  report->full = full;
+  /* Also what could not be carried to its end is told. */
+  g_autoptr (GError) failed = NULL;
+  gboolean done = !needed || program->reclaim (installation, report, &failed);
+  if (!hf_sweep_report_print (report, program->json, error))
     return FALSE;
-  hf_sweep_report_print (report, program->json);
-  return hf_sweep_report_check (report, error);
+  if (done)
+    return hf_sweep_report_check (report, error);
+  g_propagate_error (error, g_steal_pointer (&failed));
+  return FALSE;
 }

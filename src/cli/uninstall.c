@@ -20,15 +20,33 @@ contains_ref (const GPtrArray *list, const char *full)
   return FALSE;
 }
 
+/* A damaged deployment is not found as one, but named in full it can be removed like any other. */
+static HfDeployed *
+name_anyway (HfInstallation *installation, const char *name)
+{
+  g_autoptr (HfRef) ref = hf_ref_parse (name, NULL);
+  if (ref == NULL || installation == NULL || !hf_branch_exists (installation, ref))
+    return NULL;
+  HfDeployed *deployed = g_new0 (HfDeployed, 1);
+  deployed->ref = g_steal_pointer (&ref);
+  return deployed;
+}
+
 static GPtrArray *
 find_all (HfInstallation *installation, char **names, GError **error)
 {
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_deployed_free);
   for (; *names != NULL; names++)
     {
-      g_autoptr (HfDeployed) one = hf_program_find_in (installation, *names, NULL, error);
+      g_autoptr (GError) failed = NULL;
+      g_autoptr (HfDeployed) one = hf_program_find_in (installation, *names, NULL, &failed);
       if (one == NULL)
-        return NULL;
+        one = name_anyway (installation, *names);
+      if (one == NULL)
+        {
+          g_propagate_error (error, g_steal_pointer (&failed));
+          return NULL;
+        }
       if (!contains_ref (found, one->ref->full))
         g_ptr_array_add (found, g_steal_pointer (&one));
     }
@@ -39,6 +57,11 @@ find_all (HfInstallation *installation, char **names, GError **error)
 static gboolean
 check_runtimes (HfInstallation *installation, const GPtrArray *going, GError **error)
 {
+  gboolean any = FALSE;
+  for (guint i = 0; i < going->len && !any; i++)
+    any = !hf_ref_is_app (((const HfDeployed *)going->pdata[i])->ref);
+  if (!any)
+    return TRUE;
   g_autoptr (GPtrArray) all = hf_program_list (installation, error);
   if (all == NULL)
     return FALSE;
@@ -80,7 +103,8 @@ remove_kind (HfInstallation *installation, const GPtrArray *going, gboolean apps
         continue;
       if (!hf_remove_ref (installation, deployed->ref, error))
         return FALSE;
-      hf_output_change ("Uninstalled", deployed->ref, deployed->info->commit);
+      hf_output_change ("Uninstalled", deployed->ref,
+                        deployed->info != NULL ? deployed->info->commit : NULL);
     }
   return TRUE;
 }

@@ -83,6 +83,7 @@ update_each (const HfInstallContext *context, const GPtrArray *list, GError **er
           g_propagate_error (error, g_steal_pointer (&local));
           return FALSE;
         }
+      g_prefix_error (&local, "%s: ", ((const HfDeployed *)list->pdata[i])->ref->full);
       hf_output_error (local);
       if (failed++ == 0 && local->domain == HF_ERROR)
         code = local->code;
@@ -111,7 +112,7 @@ hf_command_update (HfProgram *program, int argc, char **argv, int *status, GErro
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;
 
-  GCancellable *cancellable = hf_interrupt_watch ();
+  GCancellable *cancellable = hf_interrupt_watch (HF_INSTALL_INTERRUPTED);
   g_autoptr (HfInstallation) installation = NULL;
   if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
     return FALSE;

@@ -43,6 +43,8 @@
 #define HF_OBJECTS_DIR       "objects"
 #define HF_REPO_LOCK         ".lock"
 #define HF_REPO_REFS         "refs/heads"
+#define HF_REPO_REMOTE_REFS  "refs/remotes"
+#define HF_REPO_MIRROR_REFS  "refs/mirrors"
 #define HF_REPO_DEPLOY_REFS  "deploy" /* our refs, below the former: one for each kept commit */
 #define HF_OBJECT_NAME_BYTES 64       /* of a checksum in hexadecimal digits */
 
@@ -54,3 +56,6 @@
 
 /* The sticky bit of deploy/: a change of several steps is under way, or was cut short. */
 #define HF_MODE_UNSETTLED 01000
+
+/* The sticky bit of repo/: some deployment has copies where it should have links. */
+#define HF_MODE_COPIES 01000

@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "deployed.h"
 #include "layout.h"
 #include "lock.h"
 #include "settle.h"
@@ -219,16 +218,33 @@ hf_forwarding_drop (HfInstallation *installation, const HfRef *ref, const char *
   hf_branch_prune (installation, ref);
 }
 
-/* The active deployment goes last and `active` after it: until then the ref is deployed as it was. */
+/**
+ * hf_branch_exists:
+ * @installation: an installation
+ * @ref: a ref
+ *
+ * Returns: whether there is something of @ref in deploy/ that is more than a forwarding link
+ */
+gboolean
+hf_branch_exists (HfInstallation *installation, const HfRef *ref)
+{
+  struct stat st;
+  g_autofree char *active = g_strconcat (ref->full, "/" HF_ACTIVE_LINK, NULL);
+  return fstatat (installation->deploy_fd, active, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The active deployment goes last and `active` after it: until then the ref is deployed as it was.
+ * What is damaged goes like anything else, as far as it has a name of ours (G6). */
 static gboolean
-remove_branch (HfInstallation *installation, const HfRef *ref, int branch_fd, const char *active,
-               gboolean *pending, GError **error)
+remove_branch (HfInstallation *installation, const HfRef *ref, int branch_fd, gboolean *pending,
+               GError **error)
 {
   gboolean in_place = FALSE;
+  g_autofree char *active = hf_link_read (branch_fd, HF_ACTIVE_LINK);
   if (!hf_remove_others (installation, ref, branch_fd, active, &in_place, error))
     return FALSE;
   *pending |= in_place;
-  if (!hf_remove_deployment (installation, ref, branch_fd, active, &in_place, error))
+  if (!hf_remove_others (installation, ref, branch_fd, NULL, &in_place, error))
     return FALSE;
   *pending |= in_place;
   /* A crash here leaves `active` forwarding, or naming what is out of service: nobody runs that, and
@@ -258,22 +274,17 @@ hf_remove_ref (HfInstallation *installation, const HfRef *ref, GError **error)
 {
   g_auto (HfLock) lock = HF_LOCK_INIT;
   gboolean pending;
-  g_autofree char *active = NULL;
   if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
-      || !hf_change_begin (installation, &pending, error)
-      || !hf_active_read (installation, ref, &active, error))
+      || !hf_change_begin (installation, &pending, error))
     return FALSE;
-  if (active == NULL)
-    {
-      if (!hf_change_end (installation, pending, error))
-        return FALSE;
-      return hf_throw (error, HF_ERROR_NOT_FOUND, "%s is not installed in %s", ref->full,
-                       installation->path);
-    }
+  if (!hf_branch_exists (installation, ref))
+    return hf_change_end (installation, pending, error)
+           && hf_throw (error, HF_ERROR_NOT_FOUND, "%s is not installed in %s", ref->full,
+                        installation->path);
   hf_autofd int branch_fd
       = hf_open_beneath (installation->deploy_fd, ref->full, O_PATH | O_DIRECTORY, 0);
   if (branch_fd < 0)
     return hf_throw_errno (error, "Cannot open %s of %s", ref->full, installation->path);
-  return remove_branch (installation, ref, branch_fd, active, &pending, error)
+  return remove_branch (installation, ref, branch_fd, &pending, error)
          && hf_change_end (installation, pending, error);
 }

@@ -17,6 +17,7 @@ gboolean hf_remove_others (HfInstallation *installation, const HfRef *ref, int b
                            const char *keep, gboolean *out_in_place,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+gboolean hf_branch_exists (HfInstallation *installation, const HfRef *ref);
 GPtrArray *hf_branch_deployments (int branch_fd, GError **error);
 void hf_branch_prune (HfInstallation *installation, const HfRef *ref);
 void hf_forwarding_drop (HfInstallation *installation, const HfRef *ref, const char *removed_name);

@@ -21,6 +21,7 @@ typedef struct
   HfInstallation *installation;
   const HfSweepStore *store;
   HfSweepReport *report;
+  gboolean full;      /* the full prune was asked for */
   GPtrArray *batch;   /* of HfTrashEntry; locked entries that the repository depends on */
   HfHolders *holders; /* read when first needed */
 } Sweep;
@@ -165,10 +166,26 @@ finish_pruned (Sweep *sweep, GError **error)
   return TRUE;
 }
 
+/* Step 5: what a crash leaves here, finish_pruned() finds. */
+static void
+finish_entry (Sweep *sweep, HfTrashEntry *entry)
+{
+  g_autoptr (GError) failed = NULL;
+  if (hf_deployment_set_state (entry->dir_fd, HF_STATE_PRUNED, &failed)
+      && hf_trash_entry_delete_rest (entry, &failed))
+    report_swept (sweep, entry);
+  else
+    report_damaged (sweep, entry, failed);
+}
+
+/* By links one entry is pruned and done with before the next: until its pins are dropped they would
+ * keep what both share.  By marks all are pruned at once, as each prune looks at everything. */
 static gboolean
 prune_batch (Sweep *sweep, GError **error)
 {
   guint n = sweep->batch->len;
+  const HfSweepStore *store = sweep->store;
+  const char *reason;
   g_autofree HfSweepTarget *targets = g_new0 (HfSweepTarget, n);
   g_autofree HfSweepTarget **pointers = g_new0 (HfSweepTarget *, n);
   for (guint i = 0; i < n; i++)
@@ -177,7 +194,24 @@ prune_batch (Sweep *sweep, GError **error)
       targets[i] = (HfSweepTarget){ entry->path, entry->dir_fd, entry->info };
       pointers[i] = &targets[i];
     }
-  return sweep->store->prune (sweep->store->store, pointers, n, sweep->report, error);
+  if (!store->choose (store->store, pointers, n, &reason, error))
+    return FALSE;
+  gboolean by_marks = sweep->full || reason != NULL;
+  if (by_marks)
+    {
+      sweep->report->full = TRUE;
+      sweep->report->reason = reason;
+      if (!store->prune_by_marks (store->store, pointers, n, sweep->report, error))
+        return FALSE;
+    }
+  for (guint i = 0; i < n; i++)
+    {
+      if (!by_marks
+          && !store->prune_by_links (store->store, pointers[i], sweep->report, error))
+        return FALSE;
+      finish_entry (sweep, sweep->batch->pdata[i]);
+    }
+  return TRUE;
 }
 
 /* Steps 4 and 5, by one pruner at a time from the first decision to the last pin dropped. */
@@ -188,19 +222,7 @@ prune_and_finish (Sweep *sweep, GError **error)
   if (!hf_lock_take (sweep->installation, HF_LOCK_PRUNE, &prune_lock, error)
       || !finish_pruned (sweep, error))
     return FALSE;
-  if (sweep->batch->len > 0 && !prune_batch (sweep, error))
-    return FALSE;
-  for (guint i = 0; i < sweep->batch->len; i++)
-    {
-      HfTrashEntry *entry = sweep->batch->pdata[i];
-      g_autoptr (GError) failed = NULL;
-      if (hf_deployment_set_state (entry->dir_fd, HF_STATE_PRUNED, &failed)
-          && hf_trash_entry_delete_rest (entry, &failed))
-        report_swept (sweep, entry);
-      else
-        report_damaged (sweep, entry, failed);
-    }
-  return TRUE;
+  return (sweep->batch->len == 0 && !sweep->full) || prune_batch (sweep, error);
 }
 
 static gboolean
@@ -290,7 +312,8 @@ static void
 sweep_init (Sweep *sweep, HfInstallation *installation, const HfSweepStore *store,
             HfSweepReport *report)
 {
-  *sweep = (Sweep){ .installation = installation, .store = store, .report = report };
+  *sweep = (Sweep){ .installation = installation, .store = store, .report = report, .full = report->full };
+  report->full = FALSE;
   sweep->batch = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_trash_entry_free);
 }
 

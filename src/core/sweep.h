@@ -30,7 +30,8 @@ typedef struct
   GPtrArray *entries; /* owned; of HfSweepEntry */
   guint64 objects;    /* unlinked from the repository */
   guint64 bytes;      /* that they occupied */
-  gboolean full;      /* whether the full prune was used */
+  gboolean full;      /* whether the full prune is asked for, and afterwards whether it was used */
+  const char *reason; /* not owned; why the full prune was used, if it was not asked for */
   guint held, damaged, swept;
 } HfSweepReport;
 
@@ -46,15 +47,22 @@ typedef struct
   const HfDeploymentInfo *info; /* what it was */
 } HfSweepTarget;
 
-/* What the store does for a sweep.  Both run under `prune-lock`. */
+/* What the store does for a sweep.  All of it runs under `prune-lock`. */
 typedef struct
 {
   /* Takes a commit out of the repository unless another deployment has it.  Called with the
    * repository locked for pruning. */
   gboolean (*release_commit) (gpointer store, const HfSweepTarget *target, GError **error);
-  /* Unlinks the objects that nothing but @targets needs, taking the repository's lock in batches. */
-  gboolean (*prune) (gpointer store, HfSweepTarget *const *targets, gsize n_targets,
-                     HfSweepReport *report, GError **error);
+  /* Tells why link counts do not say what is needed, or %NULL if they do. */
+  gboolean (*choose) (gpointer store, HfSweepTarget *const *targets, gsize n_targets,
+                      const char **out_reason, GError **error);
+  /* Unlink the objects that nothing but the targets needs, taking the repository's lock in batches:
+   * by link counts, where every other entry's pins count; or by what all the others are found to
+   * need. */
+  gboolean (*prune_by_links) (gpointer store, const HfSweepTarget *target, HfSweepReport *report,
+                              GError **error);
+  gboolean (*prune_by_marks) (gpointer store, HfSweepTarget *const *targets, gsize n_targets,
+                              HfSweepReport *report, GError **error);
   gpointer store;
 } HfSweepStore;
 

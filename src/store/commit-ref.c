@@ -56,5 +56,6 @@ hf_commit_ref_remove (HfStore *store, const char *commit, GError **error)
   g_autofree char *path = g_strconcat (DIRECTORY "/", commit, NULL);
   if (unlinkat (store->repo_fd, path, 0) != 0 && errno != ENOENT)
     return hf_throw_errno (error, "Cannot remove ref %s", path);
+  (void)unlinkat (store->repo_fd, DIRECTORY, AT_REMOVEDIR); /* if it is empty now */
   return TRUE;
 }

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONTENT_SUFFIX "file"
 #define BUFFER_SIZE    (64 * 1024) /* bytes */
 
 /* A foreign content object, opened. */
@@ -167,7 +166,7 @@ hf_foreign_file (HfImport *import, const char *checksum, const HfImportPlace *pl
 {
   g_auto (ForeignFile) file = { 0 };
   HfObjectPath name;
-  hf_object_pin_name (name, checksum, CONTENT_SUFFIX);
+  hf_object_pin_name (name, checksum, HF_SUFFIX_FILE);
   if (!open_foreign (import, checksum, place->path, &file, error))
     return FALSE;
   if (S_ISREG (file.mode) && file.size > 0 && (file.mode & S_IRUSR) != 0)

@@ -17,7 +17,6 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-#define CONTENT_SUFFIX "file"
 
 /* The file system cannot link here, or not once more: a copy stands in, and the prune is told. */
 static gboolean
@@ -128,7 +127,7 @@ pin_and_copy (HfImport *import, const char *checksum, int dfd, const char *path,
               const struct stat *st, const HfImportPlace *place, GError **error)
 {
   HfObjectPath pin;
-  hf_object_pin_name (pin, checksum, CONTENT_SUFFIX);
+  hf_object_pin_name (pin, checksum, HF_SUFFIX_FILE);
   if (linkat (dfd, path, import->pins_fd, pin, 0) != 0 && errno != EEXIST)
     {
       if (!cannot_link (errno))
@@ -176,7 +175,7 @@ take_fetched (HfImport *import, const char *checksum, const char *loose, const s
               const HfImportPlace *place, GError **error)
 {
   HfObjectPath name;
-  hf_object_pin_name (name, checksum, CONTENT_SUFFIX);
+  hf_object_pin_name (name, checksum, HF_SUFFIX_FILE);
   if (!check_fetched (import, st, place, error))
     return FALSE;
   if (is_linkable (st) && st->st_nlink == 1)
@@ -229,8 +228,8 @@ hf_import_file (HfImport *import, const char *checksum, const HfImportPlace *pla
   struct stat st;
   gboolean linked;
   int objects_fd = import->params.store->objects_fd;
-  hf_object_loose_path (loose, checksum, CONTENT_SUFFIX);
-  hf_object_pin_name (name, checksum, CONTENT_SUFFIX);
+  hf_object_loose_path (loose, checksum, HF_SUFFIX_FILE);
+  hf_object_pin_name (name, checksum, HF_SUFFIX_FILE);
   if (fstatat (objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) == 0)
     return put_from (import, checksum, objects_fd, loose, &st, place, &linked, error);
   HfPlaced *placed = g_hash_table_lookup (import->placed, name);

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "core/layout.h"
 #include "import-private.h"
+#include "links-count.h"
 
 #include <errno.h>
 #include <string.h>
@@ -289,6 +290,7 @@ hf_import_finish (HfImport *import, HfDeploymentInfo *info, GError **error)
   if (fchmod (import->pins_fd, HF_MODE_DIR) != 0)
     return hf_throw_errno (error, "Cannot set the mode of %s", HF_PINS_DIR);
   if (!sync_filesystem (import, error)
+      || (import->copies && !hf_links_count_no_more (import->params.store->installation, error))
       || !hf_deployment_write (import->params.staging->dir_fd, info, error)
       || !hf_import_link_all (import, info->commit, error) || !sync_filesystem (import, error))
     return FALSE;

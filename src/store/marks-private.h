@@ -14,6 +14,7 @@ struct HfMarks
   GHashTable *trees;     /* owned; checksums of the commits and dirtrees that were walked */
   GArray *names;         /* owned; of 32 bytes; the first `sorted` in order, without doubles */
   guint sorted;
+  gboolean copies;       /* a marked deployment has copies where it should have links */
   gboolean foreign_done; /* foreign refs were walked */
   GArray *incomplete;    /* owned; directories in staging/ that were not complete when last seen */
   struct timespec seen;  /* when staging/ had last changed, when last seen */

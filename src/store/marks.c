@@ -109,6 +109,18 @@ hf_marks_contain (const HfMarks *marks, const guint8 *checksum)
   return FALSE;
 }
 
+/**
+ * hf_marks_any_copies:
+ * @marks: marks, after hf_marks_refresh()
+ *
+ * Returns: whether some deployment has, or may be about to have, copies where it should have links
+ */
+gboolean
+hf_marks_any_copies (const HfMarks *marks)
+{
+  return marks->copies || marks->incomplete->len > 0;
+}
+
 static gboolean
 add_branch (const HfRef *ref, int branch_fd, gpointer data, GError **error)
 {
@@ -162,6 +174,7 @@ mark_deployment (HfMarks *marks, const char *path, int dir_fd, GError **error)
   g_autoptr (HfDeploymentInfo) info = hf_deployment_read (dir_fd, &failed);
   hf_autofd int pins_fd
       = hf_open_beneath (dir_fd, HF_PINS_DIR, O_RDONLY | O_DIRECTORY, 0);
+  marks->copies |= info != NULL && info->copies;
   if (info != NULL && hf_marks_walk (marks, pins_fd, info->commit, &failed))
     return TRUE;
   return hf_throw (error, HF_ERROR_DAMAGED,

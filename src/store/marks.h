@@ -15,4 +15,5 @@ void hf_marks_free (HfMarks *marks);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfMarks, hf_marks_free)
 
 gboolean hf_marks_refresh (HfMarks *marks, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_marks_any_copies (const HfMarks *marks);
 gboolean hf_marks_contain (const HfMarks *marks, const guint8 *checksum);

@@ -12,6 +12,13 @@
 #define HF_OBJECT_PATH_SIZE 96
 #define HF_CHECKSUM_BYTES   32
 
+/* The types of objects, as the file names of a bare repository end. */
+#define HF_SUFFIX_COMMIT      "commit"
+#define HF_SUFFIX_COMMIT_META "commitmeta"
+#define HF_SUFFIX_DIR_TREE    "dirtree"
+#define HF_SUFFIX_DIR_META    "dirmeta"
+#define HF_SUFFIX_FILE        "file"
+
 typedef char HfObjectPath[HF_OBJECT_PATH_SIZE];
 
 void hf_object_loose_path (HfObjectPath out, const char *checksum, const char *suffix);

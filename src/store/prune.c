@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The full prune: one stream over objects/ that unlinks what is not marked, commits first.  It holds
- * the repository's lock in short batches only; whatever it decides, it decides and does in one hold,
- * by marks that were brought up to date in that hold.
+ * Reclaiming backing objects for a sweep: the choice between the two ways, and what they share.
  */
 #include "prune.h"
 
@@ -10,147 +8,136 @@
 #include "base/fd.h"
 #include "commit-ref.h"
 #include "core/layout.h"
-#include "core/lock.h"
-#include "marks.h"
-#include "object.h"
+#include "links-count.h"
+#include "prune-private.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define BATCH_USEC  50000 /* longest hold of the repository's lock */
-#define PAUSE_MSEC  1     /* between two, so that an import gets it */
-#define CLOCK_STEP  64    /* unlinked objects between two looks at the clock */
-#define COMMIT_TYPE "commit"
-#define META_TYPE   "commitmeta"
-
-typedef struct
-{
-  HfStore *store;
-  HfMarks *marks;
-  HfSweepReport *report;
-  HfLock lock;
-  gint64 since; /* when the lock was had */
-  guint steps;
-} Prune;
+#define BATCH_USEC 50000 /* longest hold of the repository's lock */
+#define PAUSE_MSEC 1     /* between two, so that an import gets it */
+#define CLOCK_STEP 32    /* objects between two looks at the clock */
 
 static gboolean
-is_commit_type (const char *suffix)
+take (HfPruneHold *hold, GError **error)
 {
-  return strcmp (suffix, COMMIT_TYPE) == 0 || strcmp (suffix, META_TYPE) == 0;
-}
-
-static gboolean
-is_known_type (const char *suffix)
-{
-  return is_commit_type (suffix) || strcmp (suffix, "file") == 0 || strcmp (suffix, "dirtree") == 0
-         || strcmp (suffix, "dirmeta") == 0;
-}
-
-static gboolean
-begin_batch (Prune *prune, GError **error)
-{
-  if (!hf_lock_take (prune->store->installation, HF_LOCK_REPO_PRUNE, &prune->lock, error)
-      || !hf_marks_refresh (prune->marks, error))
+  if (!hf_lock_take (hold->store->installation, HF_LOCK_REPO_PRUNE, &hold->lock, error))
     return FALSE;
-  prune->since = g_get_monotonic_time ();
+  hold->since = g_get_monotonic_time ();
   return TRUE;
 }
 
-/* Lets imports in between; the marks are refreshed before anything else is decided. */
-static gboolean
-breathe (Prune *prune, GError **error)
+/**
+ * hf_prune_hold_begin:
+ * @hold: (out): a hold
+ * @store: the installation's store
+ * @report: what is unlinked is added to it
+ *
+ * Locks: takes the repository's, exclusively; `prune-lock` is held.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_prune_hold_begin (HfPruneHold *hold, HfStore *store, HfSweepReport *report, GError **error)
 {
-  if (++prune->steps % CLOCK_STEP != 0
-      || g_get_monotonic_time () - prune->since < BATCH_USEC)
+  hold->store = store;
+  hold->report = report;
+  hold->steps = 0;
+  return take (hold, error);
+}
+
+/**
+ * hf_prune_hold_breathe:
+ * @hold: a hold
+ * @out_released: (out): whether the lock was given up for a moment, so that what was decided before
+ *   and not done is void
+ *
+ * Called before each decision: lets imports in between when the lock was held long enough.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_prune_hold_breathe (HfPruneHold *hold, gboolean *out_released, GError **error)
+{
+  *out_released = ++hold->steps % CLOCK_STEP == 0
+                  && g_get_monotonic_time () - hold->since >= BATCH_USEC;
+  if (!*out_released)
     return TRUE;
-  hf_lock_release (&prune->lock);
+  hf_lock_release (&hold->lock);
   (void)poll (NULL, 0, PAUSE_MSEC);
-  return begin_batch (prune, error);
+  return take (hold, error);
 }
 
-static gboolean
-unlink_object (Prune *prune, int dfd, const char *digits, const char *name, const char *suffix,
-               GError **error)
+/**
+ * hf_prune_hold_end:
+ * @hold: a hold
+ *
+ * Removes the directories of objects/ that were left empty, and gives the repository's lock up.  An
+ * import makes such a directory anew; none is at work while the lock is held.
+ */
+void
+hf_prune_hold_end (HfPruneHold *hold)
 {
-  struct stat st;
-  if (strcmp (suffix, COMMIT_TYPE) == 0)
+  for (guint i = 0; hold->lock.fd >= 0 && i < G_N_ELEMENTS (hold->touched); i++)
     {
-      char checksum[HF_OBJECT_NAME_BYTES + 1];
-      (void)snprintf (checksum, sizeof checksum, "%s%.*s", digits, HF_OBJECT_NAME_BYTES - 2, name);
-      if (!hf_commit_ref_remove (prune->store, checksum, error))
-        return FALSE;
+      static const char hex[] = "0123456789abcdef";
+      const char digits[] = { hex[i / 16], hex[i % 16], '\0' };
+      if (hold->touched[i])
+        (void)unlinkat (hold->store->objects_fd, digits, AT_REMOVEDIR);
     }
-  if (fstatat (dfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || unlinkat (dfd, name, 0) != 0)
-    return errno == ENOENT || hf_throw_errno (error, "Cannot unlink object %s%s", digits, name);
-  prune->report->objects++;
-  prune->report->bytes += (guint64)st.st_blocks * 512;
+  hf_lock_release (&hold->lock);
+}
+
+/**
+ * hf_prune_unlink:
+ * @hold: a hold, in which it was decided
+ * @checksum: an object
+ * @suffix: its type
+ * @st: its inode
+ *
+ * Unlinks one object and, if it is a commit, its ref before it.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_prune_unlink (HfPruneHold *hold, const char *checksum, const char *suffix, const struct stat *st,
+                 GError **error)
+{
+  HfObjectPath loose;
+  hf_object_loose_path (loose, checksum, suffix);
+  if (strcmp (suffix, HF_SUFFIX_COMMIT) == 0 && !hf_commit_ref_remove (hold->store, checksum, error))
+    return FALSE;
+  if (unlinkat (hold->store->objects_fd, loose, 0) != 0)
+    return errno == ENOENT || hf_throw_errno (error, "Cannot unlink object %s", loose);
+  hold->touched[g_ascii_xdigit_value (checksum[0]) * 16 + g_ascii_xdigit_value (checksum[1])] = TRUE;
+  hold->report->objects++;
+  hold->report->bytes += (guint64)st->st_blocks * 512;
   return TRUE;
 }
 
+/* See HfSweepStore. */
 static gboolean
-prune_directory (Prune *prune, const char *digits, gboolean commits, GError **error)
+choose (gpointer data, HfSweepTarget *const *targets, gsize n_targets, const char **out_reason,
+        GError **error)
 {
-  g_autoptr (GError) failed = NULL;
-  g_autoptr (DIR) dir = hf_dir_open (prune->store->objects_fd, digits, &failed);
-  gboolean any = FALSE;
-  if (dir == NULL && errno == ENOENT)
-    return TRUE;
-  if (dir == NULL)
-    {
-      g_propagate_error (error, g_steal_pointer (&failed));
-      return FALSE;
-    }
-  for (;;)
-    {
-      const struct dirent *entry;
-      guint8 checksum[HF_CHECKSUM_BYTES];
-      const char *suffix;
-      if (!hf_dir_next (dir, &entry, error) || !breathe (prune, error))
-        return FALSE;
-      if (entry == NULL)
-        break;
-      if (!hf_object_name_parse (entry->d_name, digits, checksum, &suffix)
-          || !is_known_type (suffix) || is_commit_type (suffix) != commits
-          || hf_marks_contain (prune->marks, checksum))
-        continue;
-      if (!unlink_object (prune, dirfd (dir), digits, entry->d_name, suffix, error))
-        return FALSE;
-      any = TRUE;
-    }
-  /* Commits are gone from disk before anything that they reach is (G4). */
-  return !any || !commits || hf_fd_sync (dirfd (dir), digits, error);
+  return hf_links_count (data, targets, n_targets, out_reason, error);
 }
 
+/* See HfSweepStore. */
 static gboolean
-prune_pass (Prune *prune, gboolean commits, GError **error)
+prune_by_links (gpointer data, const HfSweepTarget *target, HfSweepReport *report, GError **error)
 {
-  for (guint i = 0; i < 256; i++)
-    {
-      char digits[3];
-      (void)snprintf (digits, sizeof digits, "%02x", i);
-      if (!prune_directory (prune, digits, commits, error))
-        return FALSE;
-    }
-  return TRUE;
+  return hf_prune_fast (data, target, report, error);
 }
 
-/* See HfSweepStore.  A crash anywhere leaves entries whose deletion began, and the next sweep does
- * this again. */
+/* See HfSweepStore. */
 static gboolean
-prune_full (gpointer data, HfSweepTarget *const *targets, gsize n_targets, HfSweepReport *report,
-            GError **error)
+prune_by_marks (gpointer data, HfSweepTarget *const *targets, gsize n_targets,
+                HfSweepReport *report, GError **error)
 {
-  HfStore *store = data;
-  g_autoptr (HfMarks) marks = hf_marks_new (store, targets, n_targets);
-  Prune prune = { .store = store, .marks = marks, .report = report, .lock = HF_LOCK_INIT };
-  report->full = TRUE;
-  gboolean done = begin_batch (&prune, error) && prune_pass (&prune, TRUE, error)
-                  && prune_pass (&prune, FALSE, error);
-  hf_lock_release (&prune.lock);
-  return done;
+  return hf_prune_full (data, targets, n_targets, report, error);
 }
 
 /* See HfSweepStore.  If the stored commit's only other link is our pin, no other deployment has it;
@@ -161,9 +148,15 @@ release_commit (gpointer data, const HfSweepTarget *target, GError **error)
   HfStore *store = data;
   HfObjectPath pin, loose;
   struct stat pinned, stored;
+  const char *reason;
   const char *commit = target->info->commit;
-  hf_object_pin_name (pin, commit, COMMIT_TYPE);
-  hf_object_loose_path (loose, commit, COMMIT_TYPE);
+  HfSweepTarget *const targets[] = { (HfSweepTarget *)target };
+  if (!hf_links_count (store, targets, 1, &reason, error))
+    return FALSE;
+  if (reason != NULL)
+    return TRUE;
+  hf_object_pin_name (pin, commit, HF_SUFFIX_COMMIT);
+  hf_object_loose_path (loose, commit, HF_SUFFIX_COMMIT);
   g_autofree char *path = g_strconcat (HF_PINS_DIR "/", pin, NULL);
   if (fstatat (target->dir_fd, path, &pinned, AT_SYMLINK_NOFOLLOW) != 0
       || fstatat (store->objects_fd, loose, &stored, AT_SYMLINK_NOFOLLOW) != 0
@@ -186,5 +179,9 @@ release_commit (gpointer data, const HfSweepTarget *target, GError **error)
 HfSweepStore
 hf_store_for_sweep (HfStore *store)
 {
-  return (HfSweepStore){ .release_commit = release_commit, .prune = prune_full, .store = store };
+  return (HfSweepStore){ .release_commit = release_commit,
+                         .choose = choose,
+                         .prune_by_links = prune_by_links,
+                         .prune_by_marks = prune_by_marks,
+                         .store = store };
 }

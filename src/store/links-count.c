@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Whether link counts tell what is needed.  That some deployment has a copy where it should have a
+ * link is the business of every prune, not only of that deployment's own: the object that it copies
+ * may have no other link left.  So besides the record in its `deployment` there is a mark on the
+ * repository, the sticky bit of its directory, that costs nothing to look at.
+ */
+#include "links-count.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "core/layout.h"
+#include "object.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+#ifndef XFS_SUPER_MAGIC
+#  define XFS_SUPER_MAGIC 0x58465342
+#endif
+
+static gboolean
+is_trusted (int fd)
+{
+  static const guint64 trusted[] = { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
+                                     TMPFS_MAGIC, F2FS_SUPER_MAGIC };
+  struct statfs fs;
+  if (fstatfs (fd, &fs) != 0)
+    return FALSE;
+  for (gsize i = 0; i < G_N_ELEMENTS (trusted); i++)
+    if ((guint64)fs.f_type == trusted[i])
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+has_entries (int dfd, const char *path, const char *except)
+{
+  g_autoptr (DIR) dir = hf_dir_open (dfd, path, NULL);
+  const struct dirent *entry = NULL;
+  while (dir != NULL && hf_dir_next (dir, &entry, NULL) && entry != NULL)
+    if (g_strcmp0 (entry->d_name, except) != 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* A copied installation: its pins are links to something, but not to what is stored. */
+static gboolean
+has_strange_pin (HfStore *store, const HfSweepTarget *target)
+{
+  HfObjectPath pin, loose;
+  struct stat pinned, stored;
+  hf_object_pin_name (pin, target->info->commit, HF_SUFFIX_COMMIT);
+  hf_object_loose_path (loose, target->info->commit, HF_SUFFIX_COMMIT);
+  g_autofree char *path = g_strconcat (HF_PINS_DIR "/", pin, NULL);
+  return fstatat (store->objects_fd, loose, &stored, AT_SYMLINK_NOFOLLOW) == 0
+         && (fstatat (target->dir_fd, path, &pinned, AT_SYMLINK_NOFOLLOW) != 0
+             || !hf_stat_same_file (&pinned, &stored));
+}
+
+/**
+ * hf_links_count:
+ * @store: the installation's store
+ * @targets: the entries being swept
+ * @n_targets: how many
+ * @out_reason: (out) (transfer none) (nullable): why link counts do not tell, or %NULL if they do
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_links_count (HfStore *store, HfSweepTarget *const *targets, gsize n_targets,
+                const char **out_reason, GError **error)
+{
+  struct stat st;
+  *out_reason = NULL;
+  if (fstat (store->repo_fd, &st) != 0)
+    return hf_throw_errno (error, "Cannot look at %s", HF_REPO_DIR);
+  if (!is_trusted (store->objects_fd))
+    *out_reason = "the file system's link counts are not trusted";
+  else if ((st.st_mode & HF_MODE_COPIES) != 0)
+    *out_reason = "a deployment has copies in place of links";
+  else if (has_entries (store->repo_fd, HF_REPO_REFS, HF_REPO_DEPLOY_REFS)
+           || has_entries (store->repo_fd, HF_REPO_REMOTE_REFS, NULL)
+           || has_entries (store->repo_fd, HF_REPO_MIRROR_REFS, NULL))
+    *out_reason = "the repository has refs that are not holdfast's";
+  for (gsize i = 0; i < n_targets && *out_reason == NULL; i++)
+    if (has_strange_pin (store, targets[i]))
+      *out_reason = "a deployment is not linked to the repository: was the installation copied?";
+  return TRUE;
+}
+
+static gboolean
+set_mark (int root_fd, gboolean marked, GError **error)
+{
+  struct stat st;
+  if (fstatat (root_fd, HF_REPO_DIR, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return hf_throw_errno (error, "Cannot look at %s", HF_REPO_DIR);
+  mode_t old = st.st_mode & 07777;
+  mode_t mode = marked ? old | HF_MODE_COPIES : old & ~(mode_t)HF_MODE_COPIES;
+  if (mode == old)
+    return TRUE;
+  if (fchmodat (root_fd, HF_REPO_DIR, mode, 0) != 0)
+    return hf_throw_errno (error, "Cannot set the mode of %s", HF_REPO_DIR);
+  return hf_dir_sync (root_fd, HF_REPO_DIR, error);
+}
+
+/**
+ * hf_links_count_no_more:
+ * @installation: an installation
+ *
+ * Marks the repository: a deployment is about to be complete that has copies in place of links.
+ *
+ * Locks: needs the repository's, shared.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_links_count_no_more (HfInstallation *installation, GError **error)
+{
+  return set_mark (installation->root_fd, TRUE, error);
+}
+
+/**
+ * hf_links_count_again:
+ * @store: the installation's store
+ *
+ * Clears the mark, after a look at every deployment that found none with copies.
+ *
+ * Locks: needs the repository's, exclusively, since before that look.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_links_count_again (HfStore *store, GError **error)
+{
+  return set_mark (store->installation->root_fd, FALSE, error);
+}

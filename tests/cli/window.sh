@@ -1,0 +1,167 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The window between finding an image and holding it: there is none.  Each test stops a launch at one
+# point of it and removes everything underneath.
+# shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
+. "$(dirname "$0")/../lib/holdfast.sh"
+
+# A bwrap that is held up before it does anything at all: it says so on $1, and goes on at $2.
+slow_bwrap() {
+  mkdir "$T/bin"
+  mkfifo "$T/arrived" "$T/go"
+  cat >"$T/bin/bwrap" <<EOF
+#!/bin/sh
+case " \$* " in *" --help "* | *" --version "*) exec /usr/bin/bwrap "\$@" ;; esac
+echo arrived >'$T/arrived'
+read -r _ <'$T/go'
+exec /usr/bin/bwrap "\$@"
+EOF
+  chmod +x "$T/bin/bwrap"
+}
+
+# Neither locked yet by bwrap, nor by a launcher that may be gone by now.
+held_before_any_lock_of_bwrap() { # COMMAND...
+  installed archive-1 "$HELLO"
+  slow_bwrap
+  PATH=$T/bin:$PATH "$HOLDFAST" --installation="$INST" run --command=read-all org.example.Hello \
+    >"$T/output" 2>&1 &
+  local launch=$!
+  started $launch
+  equal "$(cat "$T/arrived")" arrived
+  "$@"
+  expect 4 hf sweep --json
+  equal "$(json 'sorted((e["ref"], e["commit"]) for e in d["held"])')" \
+    "[[\"$HELLO\", \"$(commit_of hello-1)\"], [\"$PLATFORM\", \"$(commit_of platform-1)\"]]"
+  echo go >"$T/go"
+  wait $launch || fail "$(cat "$T/output")"
+  matches "$(cat "$T/output")" '^read [0-9]+$'
+  await_entries_free
+  swept
+}
+update_all() {
+  publish archive-2
+  hf update
+}
+promise 'a launch whose bwrap has locked nothing yet holds app and runtime when they are uninstalled' \
+  held_before_any_lock_of_bwrap hf uninstall --all
+promise 'a launch whose bwrap has locked nothing yet holds app and runtime when they are updated' \
+  held_before_any_lock_of_bwrap update_all
+
+# bwrap has looked up the paths of the images by then, and mounts them only after.
+removed_during_set_up() { # COMMAND...
+  need strace 'it stops bwrap in the middle of its set-up'
+  installed archive-1 "$HELLO"
+  mkdir "$T/bin"
+  mkfifo "$T/trace"
+  cat >"$T/bin/bwrap" <<EOF
+#!/bin/sh
+exec strace -f -qq -o '$T/trace' -e trace=pivot_root \
+  -e inject=pivot_root:signal=SIGSTOP:when=1 /usr/bin/bwrap "\$@"
+EOF
+  chmod +x "$T/bin/bwrap"
+  PATH=$T/bin:$PATH "$HOLDFAST" --installation="$INST" run --command=read-all org.example.Hello \
+    >"$T/output" 2>&1 &
+  local launch=$! trace pid=
+  started $launch
+  exec {trace}<"$T/trace"
+  while [ -z "$pid" ]; do
+    local line
+    line=$(read_line "$trace")
+    [[ $line =~ ^([0-9]+).*stopped\ by\ SIGSTOP ]] && pid=${BASH_REMATCH[1]}
+  done
+  "$@"
+  expect 4 hf sweep
+  kill -CONT "$pid"
+  cat <&"$trace" >/dev/null
+  wait $launch || fail "$(cat "$T/output")"
+  matches "$(cat "$T/output")" '^read [0-9]+$'
+  await_entries_free
+  swept
+}
+promise 'an app that is uninstalled while bwrap sets up still starts' \
+  removed_during_set_up hf uninstall --all
+promise 'an app that is updated while bwrap sets up still starts' removed_during_set_up update_all
+
+# stopped_launch POINT ARG...: a launch that stands still at a named point; sets LAUNCH and STOPPED.
+stopped_launch() {
+  local point=$1 line
+  shift
+  mkfifo "$T/report"
+  HOLDFAST_TEST_STOP=$point "$TOOLS/await-stop" "$T/report" \
+    "$HOLDFAST" --installation="$INST" run "$@" >"$T/output" 2>"$T/errors" &
+  LAUNCH=$!
+  started $LAUNCH
+  exec {REPORT}<"$T/report"
+  line=$(read_line "$REPORT")
+  [[ $line =~ ^stopped\ ([0-9]+)$ ]] || fail "the launch is not stopped: $line $(cat "$T/errors")"
+  STOPPED=${BASH_REMATCH[1]}
+}
+
+# continued STATUS: the launch goes on, to this end.
+continued() {
+  local line
+  kill -CONT "$STOPPED"
+  line=$(read_line "$REPORT")
+  [[ $line =~ ^ended\ ($1)$ ]] || fail "expected status $1: $line $(cat "$T/output" "$T/errors")"
+  wait "$LAUNCH" || true
+}
+
+swept_before_the_lock() {
+  installed archive-1 "$HELLO"
+  stopped_launch lease-opened org.example.Hello
+  hf uninstall --all
+  swept
+  continued 3
+  grep -q '^holdfast: .*not installed' "$T/errors" || fail "$(cat "$T/errors")"
+  equal "$(cat "$T/output")" '' 'what it printed'
+}
+promise 'a launch that comes too late says that the app is not installed' swept_before_the_lock
+
+updated_and_swept_before_the_lock() {
+  installed archive-1 "$HELLO"
+  stopped_launch lease-opened org.example.Hello
+  update_all
+  swept
+  continued 0
+  equal "$(cat "$T/output")" 'Hello from org.example.Hello 2'
+}
+promise 'a launch that an update overtakes starts the new app' updated_and_swept_before_the_lock
+
+installed_again_before_the_lock() {
+  installed archive-1 "$HELLO"
+  stopped_launch lease-opened org.example.Hello
+  hf uninstall --all
+  hf sweep
+  hf install "$HELLO"
+  continued 0
+  equal "$(cat "$T/output")" 'Hello from org.example.Hello 1'
+}
+promise 'a launch finds the same image installed again' installed_again_before_the_lock
+
+# Either is right: it is whole and, once locked, held; or it is not installed any more.
+removed_but_not_swept_before_the_lock() {
+  installed archive-1 "$HELLO"
+  stopped_launch lease-opened --command=read-all org.example.Hello
+  hf uninstall --all
+  continued '0|3'
+  if [ -s "$T/output" ]; then
+    matches "$(cat "$T/output")" '^read [0-9]+$'
+  fi
+  await_entries_free
+  swept
+}
+promise 'a launch never starts on half an app' removed_but_not_swept_before_the_lock
+
+# The app's lock is had; now the runtime goes.
+the_runtime_goes_before_its_lock() {
+  installed archive-1 "$HELLO"
+  stopped_launch lease-opened org.example.Hello
+  hf uninstall --force-remove "$PLATFORM"
+  swept
+  continued 3
+  grep -q "^holdfast: .*$PLATFORM" "$T/errors" || fail "$(cat "$T/errors")"
+}
+promise 'a launch whose runtime goes meanwhile names it' the_runtime_goes_before_its_lock
+
+finish
