@@ -13,7 +13,7 @@
  *
  * Returns: the domain of #HfErrorCode
  */
-G_DEFINE_QUARK (hf-error-quark, hf_error)
+G_DEFINE_QUARK (hf - error - quark, hf_error)
 
 /**
  * hf_throw:

@@ -22,11 +22,13 @@ int hf_open_same_mount (int dfd, const char *path, int flags);
 int hf_open_dir (int dfd, const char *path, GError **error);
 
 DIR *hf_dir_open (int dfd, const char *path, GError **error);
-gboolean hf_dir_next (DIR *dir, const struct dirent **out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_dir_next (DIR *dir, const struct dirent **out,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 gboolean hf_fd_sync (int fd, const char *what, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_dir_sync (int dfd, const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-gboolean hf_mkdir (int dfd, const char *path, mode_t mode, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_mkdir (int dfd, const char *path, mode_t mode,
+                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 GBytes *hf_file_read (int dfd, const char *path, gsize limit, GError **error);
 gboolean hf_file_write_new (int dfd, const char *name, const char *data, gsize length, mode_t mode,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Stops the program at a named point, in builds configured with -Dtest-hooks=true only.  A test sets
- * HOLDFAST_TEST_STOP to the name, waits until the process is stopped, does what must happen inside
- * the window, and sends SIGCONT.  Production builds have no trace of it.
+ * Stops the program at a named point, in builds configured with -Dtest-hooks=true only.  A test
+ * sets HOLDFAST_TEST_STOP to the name, waits until the process is stopped, does what must happen
+ * inside the window, and sends SIGCONT.  Production builds have no trace of it.
  */
 #pragma once
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Deleting a directory tree.  It never follows a symlink, never enters a mount, makes directories
- * writable where their mode forbids deletion, and goes on past what it cannot delete.  Files are only
- * unlinked, never changed: they may be links to files that others need.
+ * writable where their mode forbids deletion, and goes on past what it cannot delete.  Files are
+ * only unlinked, never changed: they may be links to files that others need.
  *
  * It needs a bounded number of descriptors however deep the tree is: those of the innermost levels
- * are kept, the others are closed on the way down and opened again through `..` on the way up, where
- * the inode tells whether it is the directory that we came from.
+ * are kept, the others are closed on the way down and opened again through `..` on the way up,
+ * where the inode tells whether it is the directory that we came from.
  */
 #include "tree-delete.h"
 
@@ -17,7 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Descriptors kept open.  Reopening costs three system calls a level, and no real tree is deeper. */
+/* Descriptors kept open.  Reopening costs three system calls a level, and no real tree is deeper.
+ */
 #define OPEN_LEVELS 64
 
 typedef struct
@@ -25,8 +26,8 @@ typedef struct
   char *name; /* owned; below the level above */
   DIR *dir;   /* owned; NULL while closed */
   struct stat st;
-  gboolean failed;    /* something in it stays, so it stays too */
-  GHashTable *stuck;  /* owned; names of directories in it that stay; NULL while there are none */
+  gboolean failed;   /* something in it stays, so it stays too */
+  GHashTable *stuck; /* owned; names of directories in it that stay; NULL while there are none */
 } Level;
 
 typedef struct

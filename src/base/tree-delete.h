@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Deleting a directory tree that nothing vouches for: hostile modes, endless depth, mounts, symlinks
- * to anywhere.
+ * Deleting a directory tree that nothing vouches for: hostile modes, endless depth, mounts,
+ * symlinks to anywhere.
  */
 #pragma once
 

@@ -65,7 +65,8 @@ print_table (const HfInstallation *installation, const HfDeployed *deployed,
 }
 
 static gboolean
-print_json (const HfInstallation *installation, const HfDeployed *deployed, const GPtrArray *instances, GError **error)
+print_json (const HfInstallation *installation, const HfDeployed *deployed,
+            const GPtrArray *instances, GError **error)
 {
   g_autoptr (GVariantBuilder) builder = g_variant_builder_new (HF_JSON_OBJECT);
   hf_json_add_deployed (builder, installation, deployed);

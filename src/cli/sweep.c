@@ -21,8 +21,8 @@ hf_command_sweep (HfProgram *program, int argc, char **argv, int *status, GError
 {
   gboolean full = FALSE;
   const GOptionEntry entries[] = {
-    { "full", 0, 0, G_OPTION_ARG_NONE, &full,
-      "Look at the whole repository for what nothing needs", NULL },
+    { "full", 0, 0, G_OPTION_ARG_NONE, &full, "Look at the whole repository for what nothing needs",
+      NULL },
     G_OPTION_ENTRY_NULL,
   };
   const HfSyntax syntax = {

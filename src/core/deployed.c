@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What is deployed.  Readers take no lock: they read `active`, follow it, and when what it named has
- * gone meanwhile they read it again.  `active` names one component; anything else in it is ignored,
- * and no symlink but `active` itself is ever followed here.
+ * What is deployed.  Readers take no lock: they read `active`, follow it, and when what it named
+ * has gone meanwhile they read it again.  `active` names one component; anything else in it is
+ * ignored, and no symlink but `active` itself is ever followed here.
  */
 #include "deployed.h"
 
@@ -51,7 +51,8 @@ hf_active_read (HfInstallation *installation, const HfRef *ref, char **out, GErr
   hf_autofd int branch_fd
       = hf_open_beneath (installation->deploy_fd, ref->full, O_PATH | O_DIRECTORY, 0);
   if (branch_fd < 0)
-    return errno == ENOENT || hf_throw_errno (error, "Cannot open %s of %s", ref->full, installation->path);
+    return errno == ENOENT
+           || hf_throw_errno (error, "Cannot open %s of %s", ref->full, installation->path);
   g_autofree char *target = hf_link_read (branch_fd, HF_ACTIVE_LINK);
   if (target == NULL)
     return errno == ENOENT
@@ -106,8 +107,8 @@ deployed_open (HfInstallation *installation, const HfRef *ref, const char *name,
  * @installation: an installation
  * @ref: a ref
  *
- * Returns: (transfer full): what is deployed for @ref, or %NULL with %HF_ERROR_NOT_FOUND if it is not
- *   installed, or another error
+ * Returns: (transfer full): what is deployed for @ref, or %NULL with %HF_ERROR_NOT_FOUND if it is
+ * not installed, or another error
  */
 HfDeployed *
 hf_deployed_get (HfInstallation *installation, const HfRef *ref, GError **error)
@@ -161,7 +162,8 @@ visit_branch (const Visit *visit, const char *prefix, int parent_fd, const char 
 {
   g_autofree char *full = g_strconcat (prefix, "/", branch, NULL);
   g_autoptr (HfRef) ref = hf_ref_parse (full, NULL);
-  hf_autofd int fd = ref == NULL ? -1 : hf_open_beneath (parent_fd, branch, O_PATH | O_DIRECTORY, 0);
+  hf_autofd int fd
+      = ref == NULL ? -1 : hf_open_beneath (parent_fd, branch, O_PATH | O_DIRECTORY, 0);
   if (fd >= 0)
     return visit->visit (ref, fd, visit->data, error);
   return ref == NULL || errno == ENOENT || errno == ENOTDIR || errno == ELOOP
@@ -273,8 +275,8 @@ hf_deployed_list (HfInstallation *installation, GError **error)
  * A whole ID is looked up where it must be, without a look at anything else that is deployed; only
  * where it matches nothing are all refs compared with the part of an ID that it may be.
  *
- * Returns: (transfer full) (element-type HfDeployed): the deployed refs that match, sorted, possibly
- *   none, or %NULL with @error set
+ * Returns: (transfer full) (element-type HfDeployed): the deployed refs that match, sorted,
+ * possibly none, or %NULL with @error set
  */
 GPtrArray *
 hf_deployed_match (HfInstallation *installation, const HfRefPattern *pattern, GError **error)

@@ -118,8 +118,8 @@ info_from_keyfile (GKeyFile *keyfile, GError **error)
  * hf_deployment_read:
  * @dfd: a deployment's directory
  *
- * Returns: (transfer full): what its `deployment` file says, or %NULL with %HF_ERROR_NOT_FOUND if it
- *   has none, %HF_ERROR_DAMAGED if it makes no sense, or an errno error
+ * Returns: (transfer full): what its `deployment` file says, or %NULL with %HF_ERROR_NOT_FOUND if
+ * it has none, %HF_ERROR_DAMAGED if it makes no sense, or an errno error
  */
 HfDeploymentInfo *
 hf_deployment_read (int dfd, GError **error)

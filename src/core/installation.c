@@ -220,3 +220,18 @@ hf_installation_open (const char *path, HfOpenMode mode, GError **error)
     return NULL;
   return g_steal_pointer (&self);
 }
+
+/**
+ * hf_throw_no_permission:
+ * @installation: an installation that is somebody else's
+ *
+ * Returns: %FALSE always, with %HF_ERROR_FAILED set
+ */
+gboolean
+hf_throw_no_permission (const HfInstallation *installation, GError **error)
+{
+  return hf_throw (error, HF_ERROR_FAILED,
+                   "No permission to change %s: run this as its owner,"
+                   " or choose another with --user or --installation=PATH",
+                   installation->path);
+}

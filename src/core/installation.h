@@ -9,8 +9,8 @@
 
 typedef struct
 {
-  char *path;    /* absolute; for messages, and for libraries that insist on paths */
-  int root_fd;   /* O_PATH, as the following: opening needs no permission to list */
+  char *path;  /* absolute; for messages, and for libraries that insist on paths */
+  int root_fd; /* O_PATH, as the following: opening needs no permission to list */
   int deploy_fd;
   int staging_fd;
   int removed_fd;
@@ -26,3 +26,5 @@ char *hf_installation_default_path (gboolean system);
 HfInstallation *hf_installation_open (const char *path, HfOpenMode mode, GError **error);
 void hf_installation_free (HfInstallation *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfInstallation, hf_installation_free)
+
+gboolean hf_throw_no_permission (const HfInstallation *installation, GError **error);

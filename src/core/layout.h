@@ -8,16 +8,16 @@
 #define HF_FORMAT 1
 
 /* The installation's root. */
-#define HF_FORMAT_FILE     "format"
-#define HF_CONFIG_FILE     "config"
-#define HF_LOCK_FILE       "lock"
-#define HF_PRUNE_LOCK_FILE "prune-lock"
-#define HF_REPO_DIR        "repo"
-#define HF_DEPLOY_DIR      "deploy"
-#define HF_STAGING_DIR     "staging"
-#define HF_REMOVED_DIR     "removed"
-#define HF_ROOTS_DIR       "roots.d"
-#define HF_EXPORTS_DIR     "exports"
+#define HF_FORMAT_FILE         "format"
+#define HF_CONFIG_FILE         "config"
+#define HF_LOCK_FILE           "lock"
+#define HF_PRUNE_LOCK_FILE     "prune-lock"
+#define HF_REPO_DIR            "repo"
+#define HF_DEPLOY_DIR          "deploy"
+#define HF_STAGING_DIR         "staging"
+#define HF_REMOVED_DIR         "removed"
+#define HF_ROOTS_DIR           "roots.d"
+#define HF_EXPORTS_DIR         "exports"
 
 #define HF_SYSTEM_INSTALLATION "/var/lib/holdfast"
 #define HF_USER_INSTALLATION   "holdfast" /* below $XDG_DATA_HOME */
@@ -48,11 +48,11 @@
 #define HF_REPO_DEPLOY_REFS  "deploy" /* our refs, below the former: one for each kept commit */
 #define HF_OBJECT_NAME_BYTES 64       /* of a checksum in hexadecimal digits */
 
-#define HF_MODE_DIR     0755
-#define HF_MODE_STAGING 0700 /* what is being built is nobody's business */
-#define HF_MODE_REMOVED 0711 /* forwarding links go through it; nobody lists it */
-#define HF_MODE_LOCK    0600 /* taking one needs write permission */
-#define HF_MODE_REF     0644 /* everybody may hold an image, only its owner may sweep it */
+#define HF_MODE_DIR          0755
+#define HF_MODE_STAGING      0700 /* what is being built is nobody's business */
+#define HF_MODE_REMOVED      0711 /* forwarding links go through it; nobody lists it */
+#define HF_MODE_LOCK         0600 /* taking one needs write permission */
+#define HF_MODE_REF          0644 /* everybody may hold an image, only its owner may sweep it */
 
 /* The sticky bit of deploy/: a change of several steps is under way, or was cut short. */
 #define HF_MODE_UNSETTLED 01000

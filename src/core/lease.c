@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Taking a lease.  There is no window between resolving a ref and holding it: the lock is taken first
- * and what it locked is verified after, through the same directory descriptor.  Whoever removes and
- * sweeps meanwhile either finds the lock held and leaves the deployment, or was first, and then the
- * verification fails and the ref is resolved again.
+ * Taking a lease.  There is no window between resolving a ref and holding it: the lock is taken
+ * first and what it locked is verified after, through the same directory descriptor.  Whoever
+ * removes and sweeps meanwhile either finds the lock held and leaves the deployment, or was first,
+ * and then the verification fails and the ref is resolved again.
  */
 #include "lease.h"
 
@@ -48,8 +48,8 @@ verify (const HfLease *lease)
   HfDeploymentState state;
   return fstat (lease->lock_fd, &held) == 0 && held.st_nlink > 0
          && fstatat (lease->dir_fd, HF_REF_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0
-         && hf_stat_same_file (&held, &named) && hf_deployment_get_state (lease->dir_fd, &state, NULL)
-         && hf_state_in_service (state);
+         && hf_stat_same_file (&held, &named)
+         && hf_deployment_get_state (lease->dir_fd, &state, NULL) && hf_state_in_service (state);
 }
 
 /* Returns FALSE without an error where somebody was faster. */

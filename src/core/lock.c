@@ -52,10 +52,7 @@ hf_lock_take (HfInstallation *installation, HfLockKind kind, HfLock *out, GError
     {
       hf_autofd int fd = hf_open_beneath (installation->root_fd, path, O_RDWR | O_NONBLOCK, 0);
       if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
-        return hf_throw (error, HF_ERROR_FAILED,
-                         "No permission to change %s: run this as its owner,"
-                         " or choose another with --user or --installation=PATH",
-                         installation->path);
+        return hf_throw_no_permission (installation, error);
       if (fd < 0)
         return hf_throw_errno (error, "Cannot open %s/%s", installation->path, path);
       if (!hf_ofd_lock (fd, locks[kind].mode, HF_OFD_WAIT))

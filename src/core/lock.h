@@ -20,7 +20,10 @@ typedef struct
   int fd;
 } HfLock;
 
-#define HF_LOCK_INIT { .fd = -1 }
+#define HF_LOCK_INIT                                                                               \
+  {                                                                                                \
+    .fd = -1                                                                                       \
+  }
 
 gboolean hf_lock_take (HfInstallation *installation, HfLockKind kind, HfLock *out,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -11,9 +11,9 @@
 
 typedef struct
 {
-  HfRef *runtime;        /* owned; of an application, or %NULL if it brings everything itself */
-  char *command;         /* owned; what to run by default, or %NULL */
-  char **environment;    /* owned; NAME=VALUE strings, %NULL-terminated */
+  HfRef *runtime;     /* owned; of an application, or %NULL if it brings everything itself */
+  char *command;      /* owned; what to run by default, or %NULL */
+  char **environment; /* owned; NAME=VALUE strings, %NULL-terminated */
   gboolean share_network;
   gboolean share_ipc;
 } HfMetadata;

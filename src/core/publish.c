@@ -94,7 +94,8 @@ put_into_service (HfStaging *staging, const HfDeploymentInfo *info, const char *
       || !hf_dir_sync (installation->root_fd, HF_STAGING_DIR, error)
       || !flip_active (branch_fd, name, error))
     return FALSE;
-  /* In service from here on.  A crash leaves the state or the former deployment behind: the mark. */
+  /* In service from here on.  A crash leaves the state or the former deployment behind: the mark.
+   */
   gboolean in_place = FALSE;
   if (!hf_deployment_set_state (staging->dir_fd, HF_STATE_SETTLED, error)
       || !hf_remove_others (installation, info->ref, branch_fd, name, &in_place, error))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Putting a complete deployment into service: from staging/ into deploy/, then one flip of `active`.
+ * Putting a complete deployment into service: from staging/ into deploy/, then one flip of
+ * `active`.
  */
 #pragma once
 

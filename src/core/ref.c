@@ -2,8 +2,8 @@
  *
  * Refs and the patterns that people type for them.  The grammar is flatpak's: an ID of at least
  * three dot-separated elements, an architecture of letters, digits and `_`, a branch that may also
- * have `-` and `.`.  No component can be empty, `.`, `..` or hold a slash, so a parsed ref is safe as
- * a path.
+ * have `-` and `.`.  No component can be empty, `.`, `..` or hold a slash, so a parsed ref is safe
+ * as a path.
  */
 #include "ref.h"
 

@@ -26,8 +26,8 @@ forwarding_target (const char *removed_name)
   return g_strconcat (TO_ROOT HF_REMOVED_DIR "/", removed_name, NULL);
 }
 
-/* Where the directory cannot be moved, its mode alone takes it out of service.  The caller leaves the
- * unsettled mark set, by which a sweeper finds it. */
+/* Where the directory cannot be moved, its mode alone takes it out of service.  The caller leaves
+ * the unsettled mark set, by which a sweeper finds it. */
 static gboolean
 retire_in_place (int branch_fd, const char *name, GError **error)
 {
@@ -65,9 +65,9 @@ move_to_removed (HfInstallation *installation, int branch_fd, const char *name, 
           return hf_throw_errno (error, "Cannot move %s to %s", name, HF_REMOVED_DIR);
         }
     }
-  /* The two directories are synced one after the other.  A crash in between may bring the deployment
-   * back in both places' terms, old or new; either is consistent, as the exchange is one step of one
-   * journal, and the mark has whoever comes next look. */
+  /* The two directories are synced one after the other.  A crash in between may bring the
+   * deployment back in both places' terms, old or new; either is consistent, as the exchange is one
+   * step of one journal, and the mark has whoever comes next look. */
   return hf_dir_sync (installation->root_fd, HF_REMOVED_DIR, error)
          && hf_dir_sync (branch_fd, ".", error);
 }
@@ -198,8 +198,8 @@ hf_branch_prune (HfInstallation *installation, const HfRef *ref)
  * @ref: the ref of an entry that is about to go
  * @removed_name: its name in removed/
  *
- * Unlinks the symlink that forwards to the entry, if there is one, and the directories that it leaves
- * empty.
+ * Unlinks the symlink that forwards to the entry, if there is one, and the directories that it
+ * leaves empty.
  *
  * Locks: needs `lock`.
  */
@@ -247,8 +247,8 @@ remove_branch (HfInstallation *installation, const HfRef *ref, int branch_fd, gb
   if (!hf_remove_others (installation, ref, branch_fd, NULL, &in_place, error))
     return FALSE;
   *pending |= in_place;
-  /* A crash here leaves `active` forwarding, or naming what is out of service: nobody runs that, and
-   * whoever finds the mark unlinks it. */
+  /* A crash here leaves `active` forwarding, or naming what is out of service: nobody runs that,
+   * and whoever finds the mark unlinks it. */
   if (unlinkat (branch_fd, HF_ACTIVE_LINK, 0) != 0)
     return hf_throw_errno (error, "Cannot remove %s of %s", HF_ACTIVE_LINK, ref->full);
   if (!hf_dir_sync (branch_fd, ".", error))
@@ -262,8 +262,8 @@ remove_branch (HfInstallation *installation, const HfRef *ref, int branch_fd, gb
  * @installation: an installation
  * @ref: a ref
  *
- * Takes everything that is deployed for @ref out of service.  Returns at once, whether it is running
- * or not; a sweep deletes it when nothing holds it any more.
+ * Takes everything that is deployed for @ref out of service.  Returns at once, whether it is
+ * running or not; a sweep deletes it when nothing holds it any more.
  *
  * Locks: takes `lock`.
  *

@@ -96,8 +96,7 @@ drop_dangling (HfInstallation *installation, int branch_fd, const char *name)
   g_autofree char *target = hf_link_read (branch_fd, name);
   const char *entry = target == NULL ? NULL : strrchr (target, '/');
   struct stat st;
-  if (entry != NULL
-      && fstatat (installation->removed_fd, entry + 1, &st, AT_SYMLINK_NOFOLLOW) != 0
+  if (entry != NULL && fstatat (installation->removed_fd, entry + 1, &st, AT_SYMLINK_NOFOLLOW) != 0
       && errno == ENOENT)
     (void)unlinkat (branch_fd, name, 0);
 }
@@ -108,8 +107,9 @@ typedef struct
   gboolean pending;
 } Settling;
 
-/* What a deployment is that `active` does not name: an installer's that was killed before it flipped
- * `active`, or one that a retention or removal cut short had still to move.  Both are removed. */
+/* What a deployment is that `active` does not name: an installer's that was killed before it
+ * flipped `active`, or one that a retention or removal cut short had still to move.  Both are
+ * removed. */
 static gboolean
 settle_other (Settling *settling, const HfRef *ref, int branch_fd, const char *name, GError **error)
 {

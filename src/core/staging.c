@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A deployment being built.  It needs no clean-up of its own: once its lock is gone, with its builder
- * or before, a sweep deletes whatever is there.
+ * A deployment being built.  It needs no clean-up of its own: once its lock is gone, with its
+ * builder or before, a sweep deletes whatever is there.
  */
 #include "staging.h"
 
@@ -54,8 +54,7 @@ make_entry (HfStaging *self, GError **error)
   HfInstallation *installation = self->installation;
   if (!hf_mkdir (installation->staging_fd, self->name, HF_MODE_DIR, error))
     return FALSE;
-  self->dir_fd
-      = hf_open_beneath (installation->staging_fd, self->name, O_RDONLY | O_DIRECTORY, 0);
+  self->dir_fd = hf_open_beneath (installation->staging_fd, self->name, O_RDONLY | O_DIRECTORY, 0);
   if (self->dir_fd < 0)
     return hf_throw_errno (error, "Cannot open %s/%s", HF_STAGING_DIR, self->name);
   self->lock_fd

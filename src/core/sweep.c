@@ -2,8 +2,8 @@
  *
  * The sweeper.  Entries are locked without waiting, so that one that is held never delays another,
  * and a bad one is reported and passed over (G5).  Those that are ours go through the steps of
- * DESIGN section 5 in batches, so that a prune that has to look at the whole repository is paid once
- * for many of them.
+ * DESIGN section 5 in batches, so that a prune that has to look at the whole repository is paid
+ * once for many of them.
  */
 #include "sweep.h"
 
@@ -142,8 +142,8 @@ delete_trees (Sweep *sweep)
     }
 }
 
-/* Entries whose sweeper crashed after the prune.  Their pins are the last links to objects that have
- * gone from the repository, or come anew: they go before anything is decided by links. */
+/* Entries whose sweeper crashed after the prune.  Their pins are the last links to objects that
+ * have gone from the repository, or come anew: they go before anything is decided by links. */
 static gboolean
 finish_pruned (Sweep *sweep, GError **error)
 {
@@ -154,8 +154,7 @@ finish_pruned (Sweep *sweep, GError **error)
     {
       HfTrashEntry *entry = entries->pdata[i];
       g_autoptr (GError) failed = NULL;
-      if (!hf_trash_entry_is_pruned (entry)
-          || hf_trash_entry_lock (entry, NULL) != HF_TRASH_LOCKED
+      if (!hf_trash_entry_is_pruned (entry) || hf_trash_entry_lock (entry, NULL) != HF_TRASH_LOCKED
           || entry->state != HF_STATE_PRUNED)
         continue;
       if (hf_trash_entry_delete_rest (entry, &failed))
@@ -206,8 +205,7 @@ prune_batch (Sweep *sweep, GError **error)
     }
   for (guint i = 0; i < n; i++)
     {
-      if (!by_marks
-          && !store->prune_by_links (store->store, pointers[i], sweep->report, error))
+      if (!by_marks && !store->prune_by_links (store->store, pointers[i], sweep->report, error))
         return FALSE;
       finish_entry (sweep, sweep->batch->pdata[i]);
     }
@@ -312,7 +310,9 @@ static void
 sweep_init (Sweep *sweep, HfInstallation *installation, const HfSweepStore *store,
             HfSweepReport *report)
 {
-  *sweep = (Sweep){ .installation = installation, .store = store, .report = report, .full = report->full };
+  *sweep = (Sweep){
+    .installation = installation, .store = store, .report = report, .full = report->full
+  };
   report->full = FALSE;
   sweep->batch = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_trash_entry_free);
 }
@@ -334,8 +334,8 @@ sweep_clear (Sweep *sweep)
  *
  * Locks: takes all of them, each for a short piece of work.
  *
- * Returns: %FALSE with @error set if the sweep could not go on; entries that are held or damaged are
- *   no error, they are in @report
+ * Returns: %FALSE with @error set if the sweep could not go on; entries that are held or damaged
+ * are no error, they are in @report
  */
 gboolean
 hf_sweep_all (HfInstallation *installation, const HfSweepStore *store, HfSweepReport *report,

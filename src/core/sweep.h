@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The sweeper: deletes every entry that is out of service and that nothing holds, then has the store
- * prune the objects that only those needed.  It knows no libostree; the store's part comes as a
- * table of functions.
+ * The sweeper: deletes every entry that is out of service and that nothing holds, then has the
+ * store prune the objects that only those needed.  It knows no libostree; the store's part comes as
+ * a table of functions.
  */
 #pragma once
 

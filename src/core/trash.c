@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Entries of the trash.  The rule of all of this: an entry is deleted only by whoever has locked its
- * `.ref` exclusively and has verified, after that, that the entry's name still leads to it and that it
- * is out of service.  A missing or unreadable `.ref` means "damaged", never "free".
+ * Entries of the trash.  The rule of all of this: an entry is deleted only by whoever has locked
+ * its
+ * `.ref` exclusively and has verified, after that, that the entry's name still leads to it and that
+ * it is out of service.  A missing or unreadable `.ref` means "damaged", never "free".
  */
 #include "trash.h"
 
@@ -81,8 +82,7 @@ list_directory (HfInstallation *installation, const char *name, gboolean staging
         return FALSE;
       if (found == NULL)
         return TRUE;
-      HfTrashEntry *entry
-          = entry_new (installation, g_strconcat (name, "/", found->d_name, NULL));
+      HfTrashEntry *entry = entry_new (installation, g_strconcat (name, "/", found->d_name, NULL));
       entry->staging = staging;
       g_ptr_array_add (entries, entry);
     }
@@ -151,9 +151,17 @@ hf_trash_list (HfInstallation *installation, GError **error)
 static gboolean
 any_entry (HfInstallation *installation, const char *name, gboolean *out, GError **error)
 {
-  g_autoptr (DIR) dir = hf_dir_open (installation->root_fd, name, error);
+  g_autoptr (GError) failed = NULL;
+  g_autoptr (DIR) dir = hf_dir_open (installation->root_fd, name, &failed);
   const struct dirent *found = NULL;
-  if (dir == NULL || !hf_dir_next (dir, &found, error))
+  if (dir == NULL && errno == EACCES)
+    return hf_throw_no_permission (installation, error);
+  if (dir == NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&failed));
+      return FALSE;
+    }
+  if (!hf_dir_next (dir, &found, error))
     return FALSE;
   *out = found != NULL;
   return TRUE;
@@ -369,9 +377,9 @@ hf_trash_entry_delete_tree (HfTrashEntry *entry, GError **error)
  * hf_trash_entry_delete_rest:
  * @entry: a locked entry whose tree has gone, and that the repository no longer depends on
  *
- * Deletes the pins, the forwarding link, `deployment`, `.ref` and the directory, in that order: until
- * the pins have gone the state says so, and until `.ref` has gone it can be locked.  A crash leaves an
- * entry that the next sweep takes from here.
+ * Deletes the pins, the forwarding link, `deployment`, `.ref` and the directory, in that order:
+ * until the pins have gone the state says so, and until `.ref` has gone it can be locked.  A crash
+ * leaves an entry that the next sweep takes from here.
  *
  * Locks: needs its `.ref`; takes `lock` for a moment.
  *

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Entries: deployments out of service, in removed/, in staging/ or in place, and the steps by which
- * one of them goes (DESIGN section 5, Sweep).  Each step leaves something that the next sweep carries
- * on with.
+ * one of them goes (DESIGN section 5, Sweep).  Each step leaves something that the next sweep
+ * carries on with.
  */
 #pragma once
 

@@ -64,7 +64,8 @@ hf_build_end (HfBuild *build)
       g_autoptr (GError) failed = NULL;
       HfSweepStore sweep = hf_store_for_sweep (store);
       hf_staging_unlock (build->staging);
-      /* Published entries are no longer there.  The error that ended the build is the one to tell. */
+      /* Published entries are no longer there.  The error that ended the build is the one to tell.
+       */
       if (!hf_sweep_staging (store->installation, build->staging->name, &sweep, &failed))
         g_info ("%s", failed->message);
     }
@@ -85,8 +86,8 @@ hf_build_end (HfBuild *build)
 gboolean
 hf_build_open_fetch (HfBuild *build, GError **error)
 {
-  build->fetch = hf_scratch_create (build->context->store, build->staging->dir_fd, HF_FETCH_DIR,
-                                    error);
+  build->fetch
+      = hf_scratch_create (build->context->store, build->staging->dir_fd, HF_FETCH_DIR, error);
   return build->fetch != NULL;
 }
 
@@ -173,7 +174,8 @@ hf_build_import (HfBuild *build, const char *commit, GError **error)
  *
  * Locks: takes `lock`.
  *
- * Returns: %FALSE with %HF_ERROR_CHANGED if somebody else changed the ref meanwhile, or another error
+ * Returns: %FALSE with %HF_ERROR_CHANGED if somebody else changed the ref meanwhile, or another
+ * error
  */
 gboolean
 hf_build_publish (HfBuild *build, GError **error)

@@ -15,11 +15,11 @@ typedef struct
   const HfInstallContext *context; /* not owned */
   const HfRef *ref;                /* not owned */
   const char *origin;              /* not owned */
-  char *expected_active;           /* owned; what the ref was deployed as at the beginning, or %NULL */
-  HfStaging *staging;              /* owned */
-  HfScratch *fetch;                /* owned; or %NULL */
-  OstreeRepo *foreign;             /* owned; or %NULL */
-  HfDeploymentInfo *info;          /* owned; once imported */
+  char *expected_active;  /* owned; what the ref was deployed as at the beginning, or %NULL */
+  HfStaging *staging;     /* owned */
+  HfScratch *fetch;       /* owned; or %NULL */
+  OstreeRepo *foreign;    /* owned; or %NULL */
+  HfDeploymentInfo *info; /* owned; once imported */
 } HfBuild;
 
 HfBuild *hf_build_begin (const HfInstallContext *context, const HfRef *ref, const char *origin,

@@ -18,8 +18,8 @@
 /**
  * hf_commit_ref_write:
  * @store: the installation's store
- * @entry_fd: an entry of staging/, in which the ref is prepared: it appears whole, and libostree, which
- *   takes every file for a ref, never sees a part of it
+ * @entry_fd: an entry of staging/, in which the ref is prepared: it appears whole, and libostree,
+ * which takes every file for a ref, never sees a part of it
  * @commit: a commit that the store has
  *
  * Locks: needs the repository's, and the entry's.

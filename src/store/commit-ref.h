@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The refs `deploy/COMMIT` of the repository.  Nothing of ours reads them: they are there so that an
- * administrator's plain `ostree prune` keeps what is deployed.
+ * The refs `deploy/COMMIT` of the repository.  Nothing of ours reads them: they are there so that
+ * an administrator's plain `ostree prune` keeps what is deployed.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Making an image of a directory or tarball of one's own, in an entry's private repository.  What has
- * `metadata` and `files/` is taken as it is; anything else becomes the `files/` of an image that needs
- * no runtime.
+ * Making an image of a directory or tarball of one's own, in an entry's private repository.  What
+ * has `metadata` and `files/` is taken as it is; anything else becomes the `files/` of an image
+ * that needs no runtime.
  */
 #include "fetch.h"
 
@@ -32,8 +32,8 @@ local_commit_clear (LocalCommit *local)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (LocalCommit, local_commit_clear)
 
-/* Sees every file before it is committed.  Canonical permissions would quietly drop what makes a file
- * dangerous, and so change a program without a word: it is refused instead. */
+/* Sees every file before it is committed.  Canonical permissions would quietly drop what makes a
+ * file dangerous, and so change a program without a word: it is refused instead. */
 static OstreeRepoCommitFilterResult
 refuse_unsafe (OstreeRepo *repo, const char *path, GFileInfo *info, gpointer data)
 {
@@ -78,9 +78,8 @@ read_tarball (LocalCommit *local, OstreeMutableTree *tree, GError **error)
   struct archive *archive = open_archive (local, error);
   if (archive == NULL)
     return FALSE;
-  gboolean done
-      = ostree_repo_import_archive_to_mtree (local->fetch->repo, &options, archive, tree,
-                                             local->modifier, local->cancellable, &failed);
+  gboolean done = ostree_repo_import_archive_to_mtree (
+      local->fetch->repo, &options, archive, tree, local->modifier, local->cancellable, &failed);
   archive_read_free (archive);
   if (done)
     return TRUE;
@@ -137,8 +136,7 @@ set_root_meta (LocalCommit *local, OstreeMutableTree *tree, GError **error)
   g_file_info_set_attribute_uint32 (info, "unix::uid", 0);
   g_file_info_set_attribute_uint32 (info, "unix::gid", 0);
   g_file_info_set_attribute_uint32 (info, "unix::mode", S_IFDIR | 0755);
-  g_autoptr (GVariant) meta
-      = g_variant_ref_sink (ostree_create_directory_metadata (info, NULL));
+  g_autoptr (GVariant) meta = g_variant_ref_sink (ostree_create_directory_metadata (info, NULL));
   if (!ostree_repo_write_metadata (local->fetch->repo, OSTREE_OBJECT_TYPE_DIR_META, NULL, meta,
                                    &checksum, local->cancellable, error))
     return FALSE;
@@ -160,8 +158,8 @@ wrap_files (LocalCommit *local, OstreeMutableTree *files, OstreeMutableTree **ou
       || !set_root_meta (local, root, error)
       || !ostree_mutable_tree_ensure_dir (root, HF_FILES_DIR, &child, error))
     return FALSE;
-  ostree_mutable_tree_set_metadata_checksum (
-      child, ostree_mutable_tree_get_metadata_checksum (files));
+  ostree_mutable_tree_set_metadata_checksum (child,
+                                             ostree_mutable_tree_get_metadata_checksum (files));
   if (!ostree_mutable_tree_fill_empty_from_dirtree (
           child, local->fetch->repo, ostree_mutable_tree_get_contents_checksum (files),
           ostree_mutable_tree_get_metadata_checksum (files)))
@@ -195,7 +193,8 @@ load_metadata (LocalCommit *local, OstreeMutableTree *tree, GError **error)
                       local->source, HF_METADATA_FILE);
       return NULL;
     }
-  g_autoptr (GBytes) bytes = g_input_stream_read_bytes (stream, OSTREE_MAX_METADATA_SIZE, NULL, error);
+  g_autoptr (GBytes) bytes
+      = g_input_stream_read_bytes (stream, OSTREE_MAX_METADATA_SIZE, NULL, error);
   g_autoptr (GError) failed = NULL;
   if (bytes == NULL)
     return NULL;
@@ -220,9 +219,9 @@ write_metadata (LocalCommit *local, OstreeMutableTree *tree, const char *command
     g_key_file_set_string (keyfile, hf_ref_is_app (local->ref) ? "Application" : "Runtime",
                            "command", command);
   g_autofree char *text = g_key_file_to_data (keyfile, &length, NULL);
-  g_autofree char *checksum = ostree_repo_write_regfile_inline (
-      local->fetch->repo, NULL, 0, 0, S_IFREG | 0644, NULL, (const guint8 *)text, length,
-      local->cancellable, error);
+  g_autofree char *checksum
+      = ostree_repo_write_regfile_inline (local->fetch->repo, NULL, 0, 0, S_IFREG | 0644, NULL,
+                                          (const guint8 *)text, length, local->cancellable, error);
   if (checksum == NULL
       || !ostree_mutable_tree_replace_file (tree, HF_METADATA_FILE, checksum, error))
     return NULL;
@@ -272,8 +271,8 @@ commit_in_transaction (LocalCommit *local, const char *command, GError **error)
  * @ref: what the image is to be
  * @command: (nullable): what it runs by default
  *
- * Returns: (transfer full): the commit, or %NULL with %HF_ERROR_UNSAFE if @source has what no image may
- *   have, or another error
+ * Returns: (transfer full): the commit, or %NULL with %HF_ERROR_UNSAFE if @source has what no image
+ * may have, or another error
  */
 char *
 hf_fetch_directory_or_tarball (HfScratch *fetch, const char *source, const HfRef *ref,
@@ -282,15 +281,14 @@ hf_fetch_directory_or_tarball (HfScratch *fetch, const char *source, const HfRef
   g_auto (LocalCommit) local
       = { .fetch = fetch, .ref = ref, .source = source, .cancellable = cancellable };
   g_autoptr (GError) failed = NULL;
-  local.modifier = ostree_repo_commit_modifier_new (
-      OSTREE_REPO_COMMIT_MODIFIER_FLAGS_CANONICAL_PERMISSIONS
-          | OSTREE_REPO_COMMIT_MODIFIER_FLAGS_SKIP_XATTRS,
-      refuse_unsafe, &local, NULL);
+  local.modifier
+      = ostree_repo_commit_modifier_new (OSTREE_REPO_COMMIT_MODIFIER_FLAGS_CANONICAL_PERMISSIONS
+                                             | OSTREE_REPO_COMMIT_MODIFIER_FLAGS_SKIP_XATTRS,
+                                         refuse_unsafe, &local, NULL);
   g_autofree char *commit = NULL;
   if (ostree_repo_prepare_transaction (fetch->repo, NULL, cancellable, &failed))
     commit = commit_in_transaction (&local, command, &failed);
-  if (commit != NULL
-      && ostree_repo_commit_transaction (fetch->repo, NULL, cancellable, &failed))
+  if (commit != NULL && ostree_repo_commit_transaction (fetch->repo, NULL, cancellable, &failed))
     return g_steal_pointer (&commit);
   (void)ostree_repo_abort_transaction (fetch->repo, NULL, NULL);
   (void)hf_throw_ostree (error, failed, "Cannot make an image of %s", source);

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BUFFER_SIZE    (64 * 1024) /* bytes */
+#define BUFFER_SIZE (64 * 1024) /* bytes */
 
 /* A foreign content object, opened. */
 typedef struct
@@ -93,8 +93,8 @@ open_foreign (HfImport *import, const char *checksum, const char *path, ForeignF
 
 /* Copies the contents to @fd, or nowhere if it is -1, and verifies the checksum over all of it. */
 static gboolean
-copy_and_verify (HfImport *import, ForeignFile *file, const char *checksum, const char *path, int fd,
-                 GError **error)
+copy_and_verify (HfImport *import, ForeignFile *file, const char *checksum, const char *path,
+                 int fd, GError **error)
 {
   g_autoptr (GError) failed = NULL;
   g_autoptr (GChecksum) hash = g_checksum_new (G_CHECKSUM_SHA256);
@@ -157,31 +157,27 @@ create_pin (HfImport *import, ForeignFile *file, const char *checksum, const cha
  * @import: an import from a foreign repository
  * @checksum: a content object that neither the repository nor this import has
  * @place: the name in the tree that it is to have
+ * @out_pinned: (out): whether it was created in pins/, and the tree is to have a copy; else it is
+ * at
+ *   @place
  *
  * Returns: %FALSE with %HF_ERROR_UNTRUSTED if the object is not what its name says,
  *   %HF_ERROR_UNSAFE if no image may have it, or another error
  */
 gboolean
-hf_foreign_file (HfImport *import, const char *checksum, const HfImportPlace *place, GError **error)
+hf_foreign_file (HfImport *import, const char *checksum, const HfImportPlace *place,
+                 gboolean *out_pinned, GError **error)
 {
   g_auto (ForeignFile) file = { 0 };
   HfObjectPath name;
   hf_object_pin_name (name, checksum, HF_SUFFIX_FILE);
   if (!open_foreign (import, checksum, place->path, &file, error))
     return FALSE;
-  if (S_ISREG (file.mode) && file.size > 0 && (file.mode & S_IRUSR) != 0)
-    {
-      if (!create_regular (import, &file, checksum, place->dfd, place->name, place->path, error))
-        return FALSE;
-      import->size += file.size;
-      hf_import_note_placed (import, name, place->path);
-      return TRUE;
-    }
-  g_autofree char *pin = g_strconcat (HF_PINS_DIR "/", name, NULL);
-  if (!create_pin (import, &file, checksum, name, place->path, error))
-    return FALSE;
-  hf_import_note_placed (import, name, pin);
-  return hf_import_file (import, checksum, place, error);
+  *out_pinned = !S_ISREG (file.mode) || file.size == 0 || (file.mode & S_IRUSR) == 0;
+  if (*out_pinned)
+    return create_pin (import, &file, checksum, name, place->path, error);
+  import->size += file.size;
+  return create_regular (import, &file, checksum, place->dfd, place->name, place->path, error);
 }
 
 static gboolean
@@ -193,9 +189,9 @@ load_metadata (HfImport *import, OstreeObjectType type, const char *checksum, GB
   OstreeRepo *foreign = import->params.foreign;
   gboolean detached = type == OSTREE_OBJECT_TYPE_COMMIT_META;
   gboolean loaded
-      = detached ? ostree_repo_read_commit_detached_metadata (foreign, checksum, &variant, NULL,
-                                                              &failed)
-                 : ostree_repo_load_variant (foreign, type, checksum, &variant, &failed);
+      = detached
+            ? ostree_repo_read_commit_detached_metadata (foreign, checksum, &variant, NULL, &failed)
+            : ostree_repo_load_variant (foreign, type, checksum, &variant, &failed);
   if (!loaded)
     return throw_damaged (import, checksum, hf_object_suffix (type), failed->message, error);
   *out = variant == NULL ? NULL : g_variant_get_data_as_bytes (variant);
@@ -203,7 +199,8 @@ load_metadata (HfImport *import, OstreeObjectType type, const char *checksum, GB
     return TRUE;
   g_autofree char *actual = g_compute_checksum_for_bytes (G_CHECKSUM_SHA256, *out);
   if (strcmp (actual, checksum) != 0)
-    return throw_damaged (import, checksum, hf_object_suffix (type), "its checksum is wrong", error);
+    return throw_damaged (import, checksum, hf_object_suffix (type), "its checksum is wrong",
+                          error);
   return TRUE;
 }
 
@@ -212,25 +209,27 @@ load_metadata (HfImport *import, OstreeObjectType type, const char *checksum, GB
  * @import: an import from a foreign repository
  * @type: a type of metadata
  * @checksum: an object that the repository does not have
+ * @out_found: (out): whether there is such an object; a commit need not have detached metadata
  *
- * Returns: %FALSE with %HF_ERROR_UNTRUSTED if the object is not what its name says, or another error
+ * Returns: %FALSE with %HF_ERROR_UNTRUSTED if the object is not what its name says, or another
+ * error
  */
 gboolean
-hf_foreign_pin (HfImport *import, OstreeObjectType type, const char *checksum, GError **error)
+hf_foreign_pin (HfImport *import, OstreeObjectType type, const char *checksum, gboolean *out_found,
+                GError **error)
 {
   g_autoptr (GBytes) bytes = NULL;
   HfObjectPath pin;
   hf_object_pin_name (pin, checksum, hf_object_suffix (type));
   if (!load_metadata (import, type, checksum, &bytes, error))
     return FALSE;
+  *out_found = bytes != NULL;
   if (bytes == NULL)
-    return TRUE; /* a commit without detached metadata */
+    return TRUE;
   hf_autofd int fd = hf_open_beneath (import->pins_fd, pin, O_WRONLY | O_CREAT | O_EXCL, 0600);
   gsize length;
   const void *data = g_bytes_get_data (bytes, &length);
   if (fd < 0 || !hf_fd_write_all (fd, data, length) || fchmod (fd, 0644) != 0)
     return hf_throw_errno (error, "Cannot write %s/%s", HF_PINS_DIR, pin);
-  g_autofree char *path = g_strconcat (HF_PINS_DIR "/", pin, NULL);
-  hf_import_note_placed (import, pin, path);
   return TRUE;
 }

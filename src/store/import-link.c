@@ -19,8 +19,8 @@
 /* Not a valid name in an image's metadata objects' place, and the entry is ours alone. */
 #define ADOPTED_NAME "adopted.new"
 
-/* Somebody else stored the same object meanwhile.  Ours becomes a link to that one; the file that is
- * replaced has the same contents, and nothing runs from here yet. */
+/* Somebody else stored the same object meanwhile.  Ours becomes a link to that one; the file that
+ * is replaced has the same contents, and nothing runs from here yet. */
 static gboolean
 adopt_stored (HfImport *import, const HfPlaced *placed, const char *loose, GError **error)
 {

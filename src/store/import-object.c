@@ -17,7 +17,6 @@
 #include <sys/sendfile.h>
 #include <unistd.h>
 
-
 /* The file system cannot link here, or not once more: a copy stands in, and the prune is told. */
 static gboolean
 cannot_link (int errsv)
@@ -25,16 +24,9 @@ cannot_link (int errsv)
   return errsv == EMLINK || errsv == EXDEV || errsv == EPERM;
 }
 
-/**
- * hf_import_note_placed:
- * @import: an import
- * @name: an object that the repository does not have, CHECKSUM.SUFFIX
- * @path: where the entry has it
- *
- * Remembers a link to be made later.
- */
-void
-hf_import_note_placed (HfImport *import, const char *name, const char *path)
+/* Remembers an object that the repository does not have, and a link to be made later. */
+static HfPlaced *
+note_placed (HfImport *import, const char *name, const char *path)
 {
   HfPlaced *placed = g_hash_table_lookup (import->placed, name);
   if (placed == NULL)
@@ -46,6 +38,14 @@ hf_import_note_placed (HfImport *import, const char *name, const char *path)
       g_hash_table_insert (import->placed, placed->name, placed);
     }
   g_ptr_array_add (placed->places, g_strdup (path));
+  return placed;
+}
+
+static HfPlaced *
+note_pinned (HfImport *import, const char *name)
+{
+  g_autofree char *path = g_strconcat (HF_PINS_DIR "/", name, NULL);
+  return note_placed (import, name, path);
 }
 
 /* Copies contents, mode and time; @mode_or is added to the mode. */
@@ -183,14 +183,13 @@ take_fetched (HfImport *import, const char *checksum, const char *loose, const s
       if (renameat (import->fetch_objects_fd, loose, place->dfd, place->name) != 0)
         return hf_throw_errno (error, "Cannot move %s into place", place->path);
       import->size += (guint64)st->st_size;
-      hf_import_note_placed (import, name, place->path);
+      (void)note_placed (import, name, place->path);
       return TRUE;
     }
   if (renameat (import->fetch_objects_fd, loose, import->pins_fd, name) != 0)
     return hf_throw_errno (error, "Cannot move %s/%s into place", HF_PINS_DIR, name);
-  g_autofree char *pin = g_strconcat (HF_PINS_DIR "/", name, NULL);
-  hf_import_note_placed (import, name, pin);
   gboolean linked;
+  (void)note_pinned (import, name);
   return put_from (import, checksum, import->pins_fd, name, st, place, &linked, error);
 }
 
@@ -208,6 +207,19 @@ put_again (HfImport *import, HfPlaced *placed, const char *checksum, const HfImp
     return FALSE;
   if (linked)
     g_ptr_array_add (placed->places, g_strdup (place->path));
+  return TRUE;
+}
+
+static gboolean
+take_foreign (HfImport *import, const char *checksum, const char *name, const HfImportPlace *place,
+              GError **error)
+{
+  gboolean pinned = FALSE;
+  if (!hf_foreign_file (import, checksum, place, &pinned, error))
+    return FALSE;
+  if (pinned)
+    return put_again (import, note_pinned (import, name), checksum, place, error);
+  (void)note_placed (import, name, place->path);
   return TRUE;
 }
 
@@ -239,7 +251,7 @@ hf_import_file (HfImport *import, const char *checksum, const HfImportPlace *pla
       && fstatat (import->fetch_objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) == 0)
     return take_fetched (import, checksum, loose, &st, place, error);
   if (import->params.foreign != NULL)
-    return hf_foreign_file (import, checksum, place, error);
+    return take_foreign (import, checksum, name, place, error);
   return hf_throw (error, HF_ERROR_CHANGED, "%s: the object of %s is missing", import->ref->full,
                    place->path);
 }
@@ -276,15 +288,13 @@ hf_import_pin (HfImport *import, OstreeObjectType type, const char *checksum, GE
     }
   if (errno != ENOENT)
     return hf_throw_errno (error, "Cannot link %s/%s", HF_PINS_DIR, pin);
-  g_autofree char *path = g_strconcat (HF_PINS_DIR "/", pin, NULL);
-  if (import->fetch_objects_fd >= 0
-      && renameat (import->fetch_objects_fd, loose, import->pins_fd, pin) == 0)
-    {
-      hf_import_note_placed (import, pin, path);
-      return TRUE;
-    }
-  if (import->params.foreign != NULL)
-    return hf_foreign_pin (import, type, checksum, error);
-  return type == OSTREE_OBJECT_TYPE_COMMIT_META
+  gboolean found = import->fetch_objects_fd >= 0
+                   && renameat (import->fetch_objects_fd, loose, import->pins_fd, pin) == 0;
+  if (!found && import->params.foreign != NULL
+      && !hf_foreign_pin (import, type, checksum, &found, error))
+    return FALSE;
+  if (found)
+    (void)note_pinned (import, pin);
+  return found || type == OSTREE_OBJECT_TYPE_COMMIT_META
          || hf_throw (error, HF_ERROR_CHANGED, "%s: object %s is missing", import->ref->full, pin);
 }

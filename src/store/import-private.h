@@ -18,13 +18,13 @@ typedef struct
 struct HfImport
 {
   HfImportParams params;
-  HfRef *ref;           /* owned */
-  HfLock repo_lock;     /* from the first look at a stored object until all links exist */
-  int tree_fd;          /* owned */
-  int pins_fd;          /* owned */
-  int fetch_objects_fd; /* owned; of the entry's own repository, or -1 */
-  GHashTable *pinned;   /* owned; names of metadata objects that pins/ has */
-  GHashTable *placed;   /* owned; HfPlaced by name */
+  HfRef *ref;             /* owned */
+  HfLock repo_lock;       /* from the first look at a stored object until all links exist */
+  int tree_fd;            /* owned */
+  int pins_fd;            /* owned */
+  int fetch_objects_fd;   /* owned; of the entry's own repository, or -1 */
+  GHashTable *pinned;     /* owned; names of metadata objects that pins/ has */
+  GHashTable *placed;     /* owned; HfPlaced by name */
   GPtrArray *new_objects; /* owned; the HfPlaced in the order of their placing */
   guint64 size;           /* bytes of regular files */
   gboolean copies;        /* a copy had to stand in for a link */
@@ -44,13 +44,12 @@ gboolean hf_import_pin (HfImport *import, OstreeObjectType type, const char *che
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_import_file (HfImport *import, const char *checksum, const HfImportPlace *place,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
-void hf_import_note_placed (HfImport *import, const char *name, const char *path);
 
 /* import-foreign.c */
 gboolean hf_foreign_pin (HfImport *import, OstreeObjectType type, const char *checksum,
-                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                         gboolean *out_found, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_foreign_file (HfImport *import, const char *checksum, const HfImportPlace *place,
-                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                          gboolean *out_pinned, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* import-link.c */
 gboolean hf_import_link_all (HfImport *import, const char *commit,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Import: the walk over a commit that lays out tree/ and pins/, and its end.  The rules of the layout
- * are those of `ostree checkout -U -H`, so that the result is the same.  A crash at any point of the
- * walk leaves an entry without `deployment`, on which nothing depends.
+ * Import: the walk over a commit that lays out tree/ and pins/, and its end.  The rules of the
+ * layout are those of `ostree checkout -U -H`, so that the result is the same.  A crash at any
+ * point of the walk leaves an entry without `deployment`, on which nothing depends.
  */
 #include "import.h"
 
@@ -64,8 +64,8 @@ make_directories (HfImport *import, GError **error)
   import->pins_fd = hf_open_dir (entry_fd, HF_PINS_DIR, error);
   if (import->pins_fd < 0)
     return FALSE;
-  import->fetch_objects_fd = hf_open_beneath (entry_fd, HF_FETCH_DIR "/" HF_OBJECTS_DIR,
-                                              O_RDONLY | O_DIRECTORY, 0);
+  import->fetch_objects_fd
+      = hf_open_beneath (entry_fd, HF_FETCH_DIR "/" HF_OBJECTS_DIR, O_RDONLY | O_DIRECTORY, 0);
   return import->fetch_objects_fd >= 0 || errno == ENOENT
          || hf_throw_errno (error, "Cannot open %s", HF_FETCH_DIR);
 }
@@ -76,7 +76,8 @@ make_directories (HfImport *import, GError **error)
  *
  * Locks: needs the entry's.
  *
- * Returns: (transfer full): an import into an entry without tree/ and pins/, or %NULL with @error set
+ * Returns: (transfer full): an import into an entry without tree/ and pins/, or %NULL with @error
+ * set
  */
 HfImport *
 hf_import_new (const HfImportParams *params, GError **error)
@@ -153,7 +154,8 @@ extend_path (HfImport *import, GString *path, const char *name, guint depth, GEr
 }
 
 static gboolean
-layout_files (HfImport *import, GVariant *files, int dfd, GString *path, guint depth, GError **error)
+layout_files (HfImport *import, GVariant *files, int dfd, GString *path, guint depth,
+              GError **error)
 {
   gsize length = path->len, n = g_variant_n_children (files);
   for (gsize i = 0; i < n; i++)
@@ -258,7 +260,8 @@ hf_import_layout (HfImport *import, const char *commit, GError **error)
   g_autofree char *meta = hf_checksum_from_variant (meta_v);
   g_autoptr (GString) path = g_string_new (HF_TREE_DIR);
   return hf_import_pin (import, OSTREE_OBJECT_TYPE_COMMIT_META, commit, error)
-         && layout_directory (import, contents, meta, import->params.staging->dir_fd, path, 0, error);
+         && layout_directory (import, contents, meta, import->params.staging->dir_fd, path, 0,
+                              error);
 }
 
 static gboolean

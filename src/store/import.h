@@ -15,10 +15,10 @@ typedef struct HfImport HfImport;
 
 typedef struct
 {
-  HfStore *store;         /* not owned */
-  HfStaging *staging;     /* not owned */
-  OstreeRepo *foreign;    /* not owned; a local repository that is only read, or %NULL */
-  const HfRef *ref;       /* not owned */
+  HfStore *store;            /* not owned */
+  HfStaging *staging;        /* not owned */
+  OstreeRepo *foreign;       /* not owned; a local repository that is only read, or %NULL */
+  const HfRef *ref;          /* not owned */
   GCancellable *cancellable; /* not owned; or %NULL */
 } HfImportParams;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Installing and updating.  An attempt that finds at its end that somebody else changed the ref, or
- * that an object it relied on was pruned, starts over: nothing is ever published on assumptions that
- * no longer hold.
+ * that an object it relied on was pruned, starts over: nothing is ever published on assumptions
+ * that no longer hold.
  */
 #include "install.h"
 
@@ -19,7 +19,7 @@
 /* Somebody who is faster has finished an install of the same ref each time. */
 #define ATTEMPTS 8
 /* Each time a sweep pruned something between fetch and import. */
-#define FETCHES 4
+#define FETCHES      4
 
 #define LOCAL_ORIGIN "local"
 
@@ -52,9 +52,8 @@ notify (const HfInstallContext *context, const char *what, const HfRef *ref, con
 static gboolean
 resolve (Wanted *wanted, GError **error)
 {
-  g_autoptr (GHashTable) refs
-      = hf_source_list_refs (wanted->context->store, wanted->remote, wanted->context->cancellable,
-                             error);
+  g_autoptr (GHashTable) refs = hf_source_list_refs (wanted->context->store, wanted->remote,
+                                                     wanted->context->cancellable, error);
   if (refs == NULL)
     return FALSE;
   g_free (wanted->commit);
@@ -70,8 +69,7 @@ look_up_deployed (Wanted *wanted, GError **error)
 {
   g_autoptr (GError) failed = NULL;
   g_clear_pointer (&wanted->deployed, hf_deployed_free);
-  wanted->deployed
-      = hf_deployed_get (wanted->context->store->installation, wanted->ref, &failed);
+  wanted->deployed = hf_deployed_get (wanted->context->store->installation, wanted->ref, &failed);
   if (wanted->deployed != NULL || hf_error_is (failed, HF_ERROR_NOT_FOUND))
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&failed));

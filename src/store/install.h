@@ -13,8 +13,8 @@ typedef void (*HfInstallNotify) (const char *what, const HfRef *ref, const char 
 
 typedef struct
 {
-  HfStore *store;          /* not owned */
-  HfInstallNotify notify;  /* or %NULL */
+  HfStore *store;         /* not owned */
+  HfInstallNotify notify; /* or %NULL */
   gpointer notify_data;
   GCancellable *cancellable; /* not owned; or %NULL */
 } HfInstallContext;

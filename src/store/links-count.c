@@ -24,8 +24,8 @@
 static gboolean
 is_trusted (int fd)
 {
-  static const guint64 trusted[] = { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
-                                     TMPFS_MAGIC, F2FS_SUPER_MAGIC };
+  static const guint64 trusted[]
+      = { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC, F2FS_SUPER_MAGIC };
   struct statfs fs;
   if (fstatfs (fd, &fs) != 0)
     return FALSE;

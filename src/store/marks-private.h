@@ -8,11 +8,11 @@
 
 struct HfMarks
 {
-  HfStore *store;        /* not owned */
-  GHashTable *excluded;  /* owned; serials of the entries being swept */
-  GHashTable *marked;    /* owned; serials of the deployments that were walked */
-  GHashTable *trees;     /* owned; checksums of the commits and dirtrees that were walked */
-  GArray *names;         /* owned; of 32 bytes; the first `sorted` in order, without doubles */
+  HfStore *store;       /* not owned */
+  GHashTable *excluded; /* owned; serials of the entries being swept */
+  GHashTable *marked;   /* owned; serials of the deployments that were walked */
+  GHashTable *trees;    /* owned; checksums of the commits and dirtrees that were walked */
+  GArray *names;        /* owned; of 32 bytes; the first `sorted` in order, without doubles */
   guint sorted;
   gboolean copies;       /* a marked deployment has copies where it should have links */
   gboolean foreign_done; /* foreign refs were walked */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Walking commits for their marks.  A deployment's own pins have all of its metadata; a foreign ref's
- * is in the repository.  What cannot be read is an error: a prune that does not know what something
- * needs must not go on.
+ * Walking commits for their marks.  A deployment's own pins have all of its metadata; a foreign
+ * ref's is in the repository.  What cannot be read is an error: a prune that does not know what
+ * something needs must not go on.
  */
 #include "marks-private.h"
 
@@ -64,8 +64,8 @@ mark_variant (HfMarks *marks, GVariant *tuple, gsize index, char **out_checksum,
   gsize length;
   const guint8 *bytes = g_variant_get_fixed_array (ay, &length, 1);
   if (length != HF_CHECKSUM_BYTES)
-    return hf_throw (error, HF_ERROR_DAMAGED, "an object names another by %" G_GSIZE_FORMAT
-                     " bytes", length);
+    return hf_throw (error, HF_ERROR_DAMAGED,
+                     "an object names another by %" G_GSIZE_FORMAT " bytes", length);
   mark (marks, bytes);
   if (out_checksum != NULL)
     *out_checksum = hf_checksum_from_variant (ay);
@@ -189,8 +189,8 @@ is_stored (HfMarks *marks, const char *commit)
  * hf_marks_walk_foreign:
  * @marks: marks
  *
- * Marks what refs reach that somebody else made in the repository, and their history as far as it is
- * there.
+ * Marks what refs reach that somebody else made in the repository, and their history as far as it
+ * is there.
  *
  * Returns: %FALSE with @error set on failure
  */

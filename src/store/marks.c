@@ -3,8 +3,8 @@
  * Which deployments there are to mark from, and whether new ones came since.  A full prune lets the
  * repository's lock go between its batches, and an import may complete in such a pause: its objects
  * must be marked before the next one is unlinked.  A new deployment can only come through staging/,
- * so the time of that directory's last change tells, together with a second look at the entries that
- * were incomplete.
+ * so the time of that directory's last change tells, together with a second look at the entries
+ * that were incomplete.
  */
 #include "marks.h"
 
@@ -56,8 +56,8 @@ hf_marks_new (HfStore *store, HfSweepTarget *const *targets, gsize n_targets)
   marks->store = store;
   marks->excluded = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   marks->marked = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  marks->trees = g_hash_table_new_full (g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref,
-                                        NULL);
+  marks->trees
+      = g_hash_table_new_full (g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
   marks->names = g_array_new (FALSE, FALSE, HF_CHECKSUM_BYTES);
   marks->incomplete = g_array_new (FALSE, FALSE, sizeof (int));
   g_array_set_clear_func (marks->incomplete, close_element);
@@ -172,8 +172,7 @@ mark_deployment (HfMarks *marks, const char *path, int dir_fd, GError **error)
   if (state == HF_STATE_PRUNED)
     return TRUE;
   g_autoptr (HfDeploymentInfo) info = hf_deployment_read (dir_fd, &failed);
-  hf_autofd int pins_fd
-      = hf_open_beneath (dir_fd, HF_PINS_DIR, O_RDONLY | O_DIRECTORY, 0);
+  hf_autofd int pins_fd = hf_open_beneath (dir_fd, HF_PINS_DIR, O_RDONLY | O_DIRECTORY, 0);
   marks->copies |= info != NULL && info->copies;
   if (info != NULL && hf_marks_walk (marks, pins_fd, info->commit, &failed))
     return TRUE;
@@ -190,8 +189,8 @@ mark_path (HfMarks *marks, const char *path, gboolean *out_moved, GError **error
   if (g_hash_table_contains (marks->excluded, serial)
       || g_hash_table_contains (marks->marked, serial))
     return TRUE;
-  hf_autofd int fd = hf_open_beneath (marks->store->installation->root_fd, path,
-                                      O_RDONLY | O_DIRECTORY, 0);
+  hf_autofd int fd
+      = hf_open_beneath (marks->store->installation->root_fd, path, O_RDONLY | O_DIRECTORY, 0);
   if (fd >= 0)
     return mark_deployment (marks, path, fd, error);
   if (errno == ENOENT)
@@ -262,8 +261,8 @@ any_completed (const HfMarks *marks)
  *
  * Marks everything that is needed now: all, the first time, and afterwards what has come since.
  *
- * Locks: needs the repository's, exclusively, from the beginning until the last use of the answer, so
- * that no import is between its first look at an object and its `deployment`.  Takes `lock`.
+ * Locks: needs the repository's, exclusively, from the beginning until the last use of the answer,
+ * so that no import is between its first look at an object and its `deployment`.  Takes `lock`.
  *
  * Returns: %FALSE with %HF_ERROR_DAMAGED if what some deployment needs cannot be told, or another
  *   error; nothing may be pruned then

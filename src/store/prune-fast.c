@@ -2,19 +2,21 @@
  *
  * The fast prune.  Every object of a deployed commit has a link from the deployment, so a stored
  * object is needed if and only if something links it besides the repository and the entry that is
- * swept.  The entry's tree has gone by now, so all that it can still have is one pin: the *own* link,
- * which is discounted.
+ * swept.  The entry's tree has gone by now, so all that it can still have is one pin: the *own*
+ * link, which is discounted.
  *
  * It walks the swept commit from the entry's pins, which have its metadata whether the repository
- * still has or not.  An object that is not stored is where a crash was, or a pause in which it went:
- * the walk goes on below it.  An object that is needed is needed with all that it reaches: the walk
- * stops there.  Nothing here costs more than the image that goes (G7).
+ * still has or not.  An object that is not stored is where a crash was, or a pause in which it
+ * went: the walk goes on below it.  An object that is needed is needed with all that it reaches:
+ * the walk stops there.  Nothing here costs more than the image that goes (G7).
  */
-#include "prune-private.h"
+#include "prune-fast.h"
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "core/layout.h"
+#include "object.h"
+#include "prune-hold.h"
 
 #include <errno.h>
 #include <string.h>
@@ -145,7 +147,8 @@ walk (FastPrune *prune, GError **error)
   return TRUE;
 }
 
-/* The commit and what describes it go first, and are gone from disk before anything below is (G4). */
+/* The commit and what describes it go first, and are gone from disk before anything below is (G4).
+ */
 static gboolean
 decide_commit (FastPrune *prune, const char *commit, Decision *out, GError **error)
 {

@@ -4,12 +4,14 @@
  * not marked, commits first.  Whatever it decides, it decides and does in one hold of the
  * repository's lock, by marks that were brought up to date in that hold.
  */
-#include "prune-private.h"
+#include "prune-full.h"
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "links-count.h"
 #include "marks.h"
+#include "object.h"
+#include "prune-hold.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -278,7 +278,8 @@ list_refs (HfStore *store, const HfRemote *remote, GCancellable *cancellable, GE
  * @store: the installation's store
  * @name: a remote
  *
- * Returns: (transfer full) (element-type HfRemoteRef): what the remote offers, by ref, or %NULL with
+ * Returns: (transfer full) (element-type HfRemoteRef): what the remote offers, by ref, or %NULL
+ * with
  *   @error set
  */
 GPtrArray *
@@ -288,7 +289,8 @@ hf_remote_refs (HfStore *store, const char *name, GCancellable *cancellable, GEr
   return remote == NULL ? NULL : list_refs (store, remote, cancellable, error);
 }
 
-/* Adds to @out what @remote has for @pattern: exact matches or, with none of those, what it resembles. */
+/* Adds to @out what @remote has for @pattern: exact matches or, with none of those, what it
+ * resembles. */
 static void
 match_refs (GPtrArray *refs, const HfRefPattern *pattern,
             gboolean (*accept) (const HfRefPattern *, const HfRef *), GPtrArray *out)
@@ -386,8 +388,8 @@ find_in_all (HfStore *store, const HfRefPattern *pattern, HfRemote **out_remote,
  * @out_remote: (out) (transfer full): the remote that has it
  * @out_ref: (out) (transfer full): the ref that is meant
  *
- * Returns: %FALSE with %HF_ERROR_NOT_FOUND if none has it, %HF_ERROR_USAGE if several refs or remotes
- *   may be meant, or another error
+ * Returns: %FALSE with %HF_ERROR_NOT_FOUND if none has it, %HF_ERROR_USAGE if several refs or
+ * remotes may be meant, or another error
  */
 gboolean
 hf_remote_find (HfStore *store, const char *name, const HfRefPattern *pattern,
@@ -405,8 +407,8 @@ hf_remote_find (HfStore *store, const char *name, const HfRefPattern *pattern,
     return FALSE;
   if (ref == NULL)
     return hf_throw (error, HF_ERROR_NOT_FOUND, "%s%s has nothing called %s%s%s",
-                     name != NULL ? "Remote " : "No remote", name != NULL ? name : "",
-                     pattern->id, pattern->branch != NULL ? "//" : "",
+                     name != NULL ? "Remote " : "No remote", name != NULL ? name : "", pattern->id,
+                     pattern->branch != NULL ? "//" : "",
                      pattern->branch != NULL ? pattern->branch : "");
   *out_remote = g_steal_pointer (&remote);
   *out_ref = g_steal_pointer (&ref);

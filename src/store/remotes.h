@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Remotes: named locations of repositories, kept in the repository's own configuration, with the key
- * ring that their commits must be signed by.
+ * Remotes: named locations of repositories, kept in the repository's own configuration, with the
+ * key ring that their commits must be signed by.
  */
 #pragma once
 

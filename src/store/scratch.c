@@ -2,8 +2,8 @@
  *
  * Private repositories.  libostree's transactions rename staged objects over stored ones, hard-link
  * from other repositories and leave things behind when they fail; so they never happen in the
- * installation's own.  A scratch repository has that one as its parent: what is stored is not fetched
- * again, and remotes with their keys are inherited.
+ * installation's own.  A scratch repository has that one as its parent: what is stored is not
+ * fetched again, and remotes with their keys are inherited.
  */
 #include "scratch.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Private repositories, in which libostree may do what it likes: pulls and commits for an entry being
- * built, and look-ups that must leave no trace in the installation.
+ * Private repositories, in which libostree may do what it likes: pulls and commits for an entry
+ * being built, and look-ups that must leave no trace in the installation.
  */
 #pragma once
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Reading other repositories: which refs they offer, and whether a commit is what it says.  A commit
- * is believed only if its bytes hash to its name, the remote's keys signed it (unless the remote was
- * added without verification), and it says of itself that it is for the ref that was asked for.
+ * Reading other repositories: which refs they offer, and whether a commit is what it says.  A
+ * commit is believed only if its bytes hash to its name, the remote's keys signed it (unless the
+ * remote was added without verification), and it says of itself that it is for the ref that was
+ * asked for.
  */
 #include "source.h"
 
@@ -35,8 +36,8 @@ hf_source_open_local (const char *url, GCancellable *cancellable, GError **error
 {
   g_autoptr (GError) failed = NULL;
   g_autofree char *path = g_filename_from_uri (url, NULL, &failed);
-  OstreeRepo *repo = path == NULL ? NULL
-                                  : ostree_repo_open_at (AT_FDCWD, path, cancellable, &failed);
+  OstreeRepo *repo
+      = path == NULL ? NULL : ostree_repo_open_at (AT_FDCWD, path, cancellable, &failed);
   if (repo == NULL)
     (void)hf_throw_ostree (error, failed, "%s is not an ostree repository",
                            path != NULL ? path : url);
@@ -89,8 +90,8 @@ list_network (HfStore *store, const HfRemote *remote, GCancellable *cancellable,
  * @store: the installation's store
  * @remote: one of its remotes
  *
- * Returns: (transfer full) (element-type utf8 utf8): the refs that can be deployed and the commit of
- *   each, or %NULL with @error set
+ * Returns: (transfer full) (element-type utf8 utf8): the refs that can be deployed and the commit
+ * of each, or %NULL with @error set
  */
 GHashTable *
 hf_source_list_refs (HfStore *store, const HfRemote *remote, GCancellable *cancellable,
@@ -157,8 +158,8 @@ hf_commit_verify_binding (GVariant *commit, const HfRef *ref, gboolean required,
   const char *flatpak_ref = NULL;
   g_autofree const char **bound = NULL;
   gboolean has_flatpak = g_variant_lookup (metadata, "xa.ref", "&s", &flatpak_ref);
-  gboolean has_bound = g_variant_lookup (metadata, OSTREE_COMMIT_META_KEY_REF_BINDING, "^a&s",
-                                         &bound);
+  gboolean has_bound
+      = g_variant_lookup (metadata, OSTREE_COMMIT_META_KEY_REF_BINDING, "^a&s", &bound);
   if (has_flatpak && strcmp (flatpak_ref, ref->full) != 0)
     return hf_throw (error, HF_ERROR_UNTRUSTED,
                      "The commit offered as %s is for %s (its xa.ref says so)", ref->full,
@@ -168,8 +169,8 @@ hf_commit_verify_binding (GVariant *commit, const HfRef *ref, gboolean required,
                      "The commit offered as %s is for %s (its ref binding says so)", ref->full,
                      bound[0] != NULL ? bound[0] : "no ref at all");
   if (required && !has_flatpak && !has_bound)
-    return hf_throw (error, HF_ERROR_UNTRUSTED, "The commit offered as %s does not say what it is for",
-                     ref->full);
+    return hf_throw (error, HF_ERROR_UNTRUSTED,
+                     "The commit offered as %s does not say what it is for", ref->full);
   return TRUE;
 }
 
@@ -206,8 +207,8 @@ hf_commit_load (OstreeRepo *repo, const char *checksum, const HfRef *ref, GBytes
   g_autoptr (GBytes) bytes = g_variant_get_data_as_bytes (commit);
   if (!hash_matches (bytes, checksum))
     {
-      (void)hf_throw (error, HF_ERROR_UNTRUSTED, "Commit %.12s of %s is damaged: its checksum is wrong",
-                      checksum, ref->full);
+      (void)hf_throw (error, HF_ERROR_UNTRUSTED,
+                      "Commit %.12s of %s is damaged: its checksum is wrong", checksum, ref->full);
       return NULL;
     }
   if (!ostree_validate_structureof_commit (commit, &failed))

@@ -46,9 +46,8 @@ open_or_create (HfInstallation *installation, HfOpenMode mode, GError **error)
     }
   if (repo == NULL)
     (void)hf_throw (error,
-                    g_error_matches (failed, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)
-                        ? HF_ERROR_NOT_FOUND
-                        : HF_ERROR_FAILED,
+                    g_error_matches (failed, G_IO_ERROR, G_IO_ERROR_NOT_FOUND) ? HF_ERROR_NOT_FOUND
+                                                                               : HF_ERROR_FAILED,
                     "Cannot open the repository of %s: %s", installation->path, failed->message);
   return repo;
 }

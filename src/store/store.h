@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The installation's ostree repository, opened.  libostree reads it and keeps its remotes; nothing of
- * libostree ever writes an object into it.
+ * The installation's ostree repository, opened.  libostree reads it and keeps its remotes; nothing
+ * of libostree ever writes an object into it.
  */
 #pragma once
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What the two ways of pruning share: the repository's lock, held in short batches, and the unlinking
- * of one object.
+ * The repository's lock, held in short batches while objects are unlinked: what both ways of
+ * pruning share.
  */
 #pragma once
 
 #include "core/lock.h"
+#include "core/sweep.h"
 #include "object.h"
-#include "prune.h"
+#include "store.h"
 
 #include <sys/stat.h>
 
@@ -30,10 +31,3 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (HfPruneHold, hf_prune_hold_end)
 
 gboolean hf_prune_unlink (HfPruneHold *hold, const char *checksum, const char *suffix,
                           const struct stat *st, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* prune-full.c */
-gboolean hf_prune_full (HfStore *store, HfSweepTarget *const *targets, gsize n_targets,
-                        HfSweepReport *report, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* prune-fast.c */
-gboolean hf_prune_fast (HfStore *store, const HfSweepTarget *target, HfSweepReport *report,
-                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
