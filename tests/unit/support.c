@@ -18,6 +18,7 @@
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -43,6 +44,23 @@ fixture_set_up (Fixture *fixture, gconstpointer data)
   fixture_set_up_empty (fixture, data);
   g_autofree char *path = g_build_filename (fixture->dir, "holdfast", NULL);
   fixture->installation = hf_installation_open (path, HF_OPEN_OR_CREATE, &error);
+  g_assert_no_error (error);
+}
+
+/* In a child with mounts of its own: a descriptor from before does not see what is mounted there.
+ */
+void
+fixture_reopen (Fixture *fixture)
+{
+  g_autoptr (GError) error = NULL;
+  hf_fd_clear (&fixture->dir_fd);
+  fixture->dir_fd = open (fixture->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  g_assert_no_errno (fixture->dir_fd);
+  if (fixture->installation == NULL)
+    return;
+  g_autofree char *path = g_strdup (fixture->installation->path);
+  hf_installation_free (fixture->installation);
+  fixture->installation = hf_installation_open (path, HF_OPEN_EXISTING, &error);
   g_assert_no_error (error);
 }
 
@@ -290,21 +308,42 @@ fake_release (gpointer data, const HfSweepTarget *target, GError **error)
 }
 
 static gboolean
-fake_prune (gpointer data, HfSweepTarget *const *targets, gsize n_targets, HfSweepReport *report,
-            GError **error)
+fake_choose (gpointer data, HfSweepTarget *const *targets, gsize n_targets, const char **out_reason,
+             GError **error)
 {
-  GString *line = g_string_new ("prune");
+  *out_reason = ((FakeStore *)data)->reason;
+  return TRUE;
+}
+
+static gboolean
+fake_prune_by_links (gpointer data, const HfSweepTarget *target, HfSweepReport *report,
+                     GError **error)
+{
+  report->objects++;
+  return fake_call (data, "links", g_strconcat ("links ", target->path, NULL), target, error);
+}
+
+static gboolean
+fake_prune_by_marks (gpointer data, HfSweepTarget *const *targets, gsize n_targets,
+                     HfSweepReport *report, GError **error)
+{
+  GString *line = g_string_new ("marks");
   for (gsize i = 0; i < n_targets; i++)
     g_string_append_printf (line, " %s", targets[i]->path);
   report->objects += n_targets;
-  return fake_call (data, "prune", g_string_free (line, FALSE), targets[0], error);
+  return fake_call (data, "marks", g_string_free (line, FALSE), n_targets > 0 ? targets[0] : NULL,
+                    error);
 }
 
 FakeStore *
 fake_store_new (HfInstallation *installation)
 {
   FakeStore *store = g_new0 (FakeStore, 1);
-  store->table = (HfSweepStore){ fake_release, fake_prune, store };
+  store->table = (HfSweepStore){ .release_commit = fake_release,
+                                 .choose = fake_choose,
+                                 .prune_by_links = fake_prune_by_links,
+                                 .prune_by_marks = fake_prune_by_marks,
+                                 .store = store };
   store->installation = installation;
   store->calls = g_ptr_array_new_with_free_func (g_free);
   return store;
@@ -361,7 +400,8 @@ is_locked (int dfd, const char *path)
   return TRUE;
 }
 
-/* As bubblewrap's --lock-file does.  The lock lasts until this process closes the file, so never. */
+/* As bubblewrap's --lock-file does.  The lock lasts until this process closes the file, so never.
+ */
 void
 lock_posix_shared (int dfd, const char *path)
 {

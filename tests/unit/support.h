@@ -2,7 +2,7 @@
  *
  * What the tests of base and core have in common: a temporary installation, fake deployments in it,
  * a store that only records what a sweep asks of it, and child processes that hold locks, have few
- * rights or mounts of their own.  Everything here asserts: a helper that fails ends the test.
+ * rights or mounts of their own.  Everything here asserts: what fails ends the test.
  */
 #pragma once
 
@@ -21,13 +21,14 @@
 
 typedef struct
 {
-  char *dir;                    /* owned; temporary, everything is in it */
+  char *dir; /* owned; temporary, everything is in it */
   int dir_fd;
   HfInstallation *installation; /* owned; in DIR/holdfast; NULL if only the directory is wanted */
 } Fixture;
 
 void fixture_set_up (Fixture *fixture, gconstpointer data);
 void fixture_set_up_empty (Fixture *fixture, gconstpointer data);
+void fixture_reopen (Fixture *fixture);
 void fixture_tear_down (Fixture *fixture, gconstpointer data);
 
 /* Files, by directory descriptor. */
@@ -65,8 +66,9 @@ struct FakeStore
 {
   HfSweepStore table;
   HfInstallation *installation; /* not owned */
-  GPtrArray *calls;             /* owned; of char *: "release PATH" or "prune PATH..." */
-  const char *fails;            /* the call that fails: "release" or "prune", or NULL */
+  GPtrArray *calls;   /* owned; of char *: "release PATH", "links PATH" or "marks PATH..." */
+  const char *reason; /* why it asks for a prune by marks, or NULL for one by links */
+  const char *fails;  /* the call that fails: "release", "links" or "marks"; or NULL */
   void (*look) (FakeStore *store, const char *call, const HfSweepTarget *target);
   gpointer data; /* for @look */
 };

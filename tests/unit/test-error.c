@@ -38,6 +38,12 @@ test_errno_full (gconstpointer data)
 }
 
 static void
+test_domain (void)
+{
+  g_assert_cmpstr (g_quark_to_string (HF_ERROR), ==, "hf-error-quark");
+}
+
+static void
 test_null (void)
 {
   g_assert_false (hf_throw (NULL, HF_ERROR_FAILED, "nobody hears it"));
@@ -72,5 +78,6 @@ main (int argc, char **argv)
                         test_errno_full);
   g_test_add_func ("/error/nobody has to listen", test_null);
   g_test_add_func ("/error/a code of another domain is not ours", test_is);
+  g_test_add_func ("/error/the domain has its name", test_domain);
   return g_test_run ();
 }

@@ -54,7 +54,8 @@ test_open_outside (Fixture *fixture, gconstpointer data)
 static void
 cross_mount (gpointer data)
 {
-  const Fixture *fixture = data;
+  Fixture *fixture = data;
+  fixture_reopen (fixture);
   put_dir (fixture->dir_fd, "a", 0755);
   put_dir (fixture->dir_fd, "b", 0755);
   g_autofree char *from = g_build_filename (fixture->dir, "a", NULL);
