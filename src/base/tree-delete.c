@@ -12,6 +12,7 @@
 
 #include "error.h"
 #include "fd.h"
+#include "work-queue.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,6 +21,11 @@
 /* Descriptors kept open.  Reopening costs three system calls a level, and no real tree is deeper.
  */
 #define OPEN_LEVELS 64
+
+/* Subtrees to share out among threads: enough to keep them busy, and no more than memory allows. */
+#define ENOUGH_SUBTREES 64
+#define MOST_SUBTREES   4096
+#define SUBTREE_DEPTH   8
 
 typedef struct
 {
@@ -204,19 +210,8 @@ delete_levels (Deletion *deletion)
     }
 }
 
-/**
- * hf_tree_delete:
- * @dfd: a directory
- * @name: the tree to delete, one component; anything but a directory is unlinked
- *
- * Deletes as much as can be deleted.  Nothing to delete is success.
- *
- * Locks: whatever keeps others from using the tree.
- *
- * Returns: %FALSE with the first thing that stays in @error
- */
-gboolean
-hf_tree_delete (int dfd, const char *name, GError **error)
+static gboolean
+delete_sequentially (int dfd, const char *name, GError **error)
 {
   if (unlinkat (dfd, name, 0) == 0 || errno == ENOENT)
     return TRUE;
@@ -231,4 +226,85 @@ hf_tree_delete (int dfd, const char *name, GError **error)
     return TRUE;
   g_propagate_error (error, deletion.first);
   return FALSE;
+}
+
+/* Adds the subdirectories of the directory @path to @out, as paths. */
+static void
+list_subdirectories (int dfd, const char *path, GPtrArray *out)
+{
+  hf_autofd int fd = hf_open_same_mount (dfd, path, O_RDONLY | O_DIRECTORY);
+  g_autoptr (DIR) dir = fd < 0 ? NULL : hf_dir_open (fd, ".", NULL);
+  const struct dirent *entry = NULL;
+  while (dir != NULL && out->len < MOST_SUBTREES && hf_dir_next (dir, &entry, NULL)
+         && entry != NULL)
+    if (entry->d_type == DT_DIR)
+      g_ptr_array_add (out, g_strconcat (path, "/", entry->d_name, NULL));
+}
+
+/* Finds subtrees that can be deleted side by side: level by level, until there are enough. */
+static GPtrArray *
+find_subtrees (int dfd, const char *name)
+{
+  g_autoptr (GPtrArray) leaves = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) level = g_ptr_array_new_with_free_func (g_free);
+  g_ptr_array_add (level, g_strdup (name));
+  for (guint depth = 0; depth < SUBTREE_DEPTH && level->len < ENOUGH_SUBTREES; depth++)
+    {
+      g_autoptr (GPtrArray) next = g_ptr_array_new_with_free_func (g_free);
+      for (guint i = 0; i < level->len; i++)
+        {
+          guint before = next->len;
+          list_subdirectories (dfd, level->pdata[i], next);
+          if (next->len == before)
+            g_ptr_array_add (leaves, g_strdup (level->pdata[i]));
+        }
+      g_ptr_array_unref (level);
+      level = g_steal_pointer (&next);
+    }
+  g_ptr_array_extend_and_steal (leaves, g_steal_pointer (&level));
+  return g_steal_pointer (&leaves);
+}
+
+static gboolean
+delete_subtree (HfWorkQueue *queue, gpointer task, gpointer data, GError **error)
+{
+  g_autofree char *path = task;
+  char *slash = strrchr (path, '/');
+  if (slash == NULL)
+    return TRUE;
+  *slash = '\0';
+  hf_autofd int fd = hf_open_same_mount (GPOINTER_TO_INT (data), path, O_RDONLY | O_DIRECTORY);
+  if (fd >= 0)
+    (void)!delete_sequentially (fd, slash + 1, NULL);
+  return TRUE;
+}
+
+/* Takes most of a large tree away with all processors.  What it leaves, for whatever reason, is met
+ * again by whoever deletes the tree in order, who then says why it stays. */
+static void
+delete_in_parallel (int dfd, const char *name)
+{
+  g_autoptr (GPtrArray) subtrees = find_subtrees (dfd, name);
+  g_autoptr (GError) ignored = NULL;
+  if (subtrees->len >= ENOUGH_SUBTREES / 4)
+    (void)!hf_work_queue_run (g_steal_pointer (&subtrees), HF_WORK_IDLE, delete_subtree,
+                              GINT_TO_POINTER (dfd), &ignored);
+}
+
+/**
+ * hf_tree_delete:
+ * @dfd: a directory
+ * @name: the tree to delete, one component; anything but a directory is unlinked
+ *
+ * Deletes as much as can be deleted.  Nothing to delete is success.
+ *
+ * Locks: whatever keeps others from using the tree.
+ *
+ * Returns: %FALSE with the first thing that stays in @error
+ */
+gboolean
+hf_tree_delete (int dfd, const char *name, GError **error)
+{
+  delete_in_parallel (dfd, name);
+  return delete_sequentially (dfd, name, error);
 }

@@ -8,52 +8,83 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/work-queue.h"
 #include "commit-ref.h"
 #include "core/layout.h"
+#include "links-count.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Not a valid name in an image's metadata objects' place, and the entry is ours alone. */
-#define ADOPTED_NAME "adopted.new"
+/* Objects are linked in as many parts as a checksum's first digit has values: each touches
+ * directories of objects/ that no other does. */
+#define PARTS 16
 
-/* Somebody else stored the same object meanwhile.  Ours becomes a link to that one; the file that
- * is replaced has the same contents, and nothing runs from here yet. */
+/* A thread's name in the entry for a link that is to replace another. */
+#define ADOPTED_NAME "adopted.%c"
+
+/* The directory of a file of the tree may be closed to us by now, and has its time. */
 static gboolean
-adopt_stored (HfImport *import, const HfPlaced *placed, const char *loose, GError **error)
+replace_in_tree (int entry_fd, const char *adopted, const char *place, GError **error)
 {
-  int entry_fd = import->params.staging->dir_fd;
-  for (guint i = 0; i < placed->places->len; i++)
-    {
-      const char *place = placed->places->pdata[i];
-      (void)unlinkat (entry_fd, ADOPTED_NAME, 0);
-      if (linkat (import->params.store->objects_fd, loose, entry_fd, ADOPTED_NAME, 0) != 0)
-        {
-          /* The stored object has all the links that it can have: ours stays, as a copy. */
-          if (errno == EMLINK)
-            continue;
-          return hf_throw_errno (error, "Cannot link object %s", loose);
-        }
-      if (renameat (entry_fd, ADOPTED_NAME, entry_fd, place) != 0)
-        return hf_throw_errno (error, "Cannot replace %s", place);
-    }
+  g_autofree char *directory = g_path_get_dirname (place);
+  struct stat st;
+  if (fstatat (entry_fd, directory, &st, AT_SYMLINK_NOFOLLOW) != 0
+      || ((st.st_mode & 0700) != 0700
+          && fchmodat (entry_fd, directory, (st.st_mode & 07777) | 0700, 0) != 0)
+      || renameat (entry_fd, adopted, entry_fd, place) != 0)
+    return hf_throw_errno (error, "Cannot replace %s", place);
+  const struct timespec times[2] = { st.st_atim, st.st_mtim };
+  if (((st.st_mode & 0700) != 0700 && fchmodat (entry_fd, directory, st.st_mode & 07777, 0) != 0)
+      || utimensat (entry_fd, directory, times, 0) != 0)
+    return hf_throw_errno (error, "Cannot set the mode of %s", directory);
   return TRUE;
 }
 
 static gboolean
-link_object (HfImport *import, const HfPlaced *placed, GError **error)
+adopt_at (HfImport *import, const HfClaim *claim, const char *loose, const char *place,
+          GError **error)
+{
+  int entry_fd = import->params.staging->dir_fd;
+  g_autofree char *adopted = g_strdup_printf (ADOPTED_NAME, claim->name[0]);
+  (void)unlinkat (entry_fd, adopted, 0);
+  if (linkat (import->params.store->objects_fd, loose, entry_fd, adopted, 0) == 0)
+    return replace_in_tree (entry_fd, adopted, place, error);
+  if (errno != EMLINK)
+    return hf_throw_errno (error, "Cannot link object %s", loose);
+  /* The stored object has all the links that it can have: ours stays, as a copy.  The deployment's
+   * record, written before, does not say so; the mark on the repository does. */
+  hf_import_note_copies (import);
+  return hf_links_count_no_more (import->params.store->installation, error);
+}
+
+/* Somebody else stored the same object meanwhile.  Ours becomes a link to that one; the file that
+ * is replaced has the same contents, and nothing runs from here yet. */
+static gboolean
+adopt_stored (HfImport *import, const HfClaim *claim, const char *loose, GError **error)
+{
+  if (!adopt_at (import, claim, loose, claim->place, error))
+    return FALSE;
+  for (guint i = 0; claim->more != NULL && i < claim->more->len; i++)
+    if (!adopt_at (import, claim, loose, claim->more->pdata[i], error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+link_object (HfImport *import, const HfClaim *claim, GError **error)
 {
   HfObjectPath loose;
   int objects_fd = import->params.store->objects_fd;
   int entry_fd = import->params.staging->dir_fd;
-  const char *first = placed->places->pdata[0];
-  (void)snprintf (loose, sizeof loose, "%.2s/%s", placed->name, placed->name + 2);
+  const char *first = claim->place;
+  (void)snprintf (loose, sizeof loose, "%.2s/%s", claim->name, claim->name + 2);
   int linked = linkat (entry_fd, first, objects_fd, loose, 0);
   if (linked != 0 && errno == ENOENT)
     {
-      const char digits[] = { placed->name[0], placed->name[1], '\0' };
+      const char digits[] = { claim->name[0], claim->name[1], '\0' };
       if (!hf_mkdir (objects_fd, digits, HF_MODE_DIR, error))
         return FALSE;
       linked = linkat (entry_fd, first, objects_fd, loose, 0);
@@ -61,14 +92,14 @@ link_object (HfImport *import, const HfPlaced *placed, GError **error)
   if (linked == 0)
     return TRUE;
   if (errno != EEXIST)
-    return hf_throw_errno (error, "Cannot store object %s", placed->name);
-  return adopt_stored (import, placed, loose, error);
+    return hf_throw_errno (error, "Cannot store object %s", claim->name);
+  return adopt_stored (import, claim, loose, error);
 }
 
 static gboolean
-is_commit (const HfPlaced *placed, const char *commit)
+is_commit (const HfClaim *claim, const char *commit)
 {
-  return strncmp (placed->name, commit, HF_OBJECT_NAME_BYTES) == 0;
+  return strncmp (claim->name, commit, HF_OBJECT_NAME_BYTES) == 0;
 }
 
 /* The commit says that everything it reaches is stored (G4), on disk too: so all else is synced
@@ -83,13 +114,35 @@ link_commit (HfImport *import, const char *commit, GError **error)
     {
       HfObjectPath name;
       hf_object_pin_name (name, commit, hf_object_suffix (types[i]));
-      HfPlaced *placed = g_hash_table_lookup (import->placed, name);
-      if (placed != NULL && !link_object (import, placed, error))
+      HfClaim *claim = g_hash_table_lookup (import->claims, name);
+      if (claim != NULL && claim->place != NULL && !link_object (import, claim, error))
         return FALSE;
     }
   return hf_dir_sync (import->params.store->objects_fd, digits, error)
          && hf_commit_ref_write (import->params.store, import->params.staging->dir_fd, commit,
                                  error);
+}
+
+typedef struct
+{
+  HfImport *import;
+  const char *commit;
+} LinkAll;
+
+/* Links the objects whose checksum begins with one digit. */
+static gboolean
+link_part (HfWorkQueue *queue, gpointer task, gpointer data, GError **error)
+{
+  const LinkAll *all = data;
+  char digit = (char)GPOINTER_TO_INT (task);
+  for (guint i = 0; i < all->import->new_objects->len; i++)
+    {
+      const HfClaim *claim = all->import->new_objects->pdata[i];
+      if (claim->name[0] == digit && !is_commit (claim, all->commit)
+          && !link_object (all->import, claim, error))
+        return FALSE;
+    }
+  return TRUE;
 }
 
 /**
@@ -106,12 +159,12 @@ link_commit (HfImport *import, const char *commit, GError **error)
 gboolean
 hf_import_link_all (HfImport *import, const char *commit, GError **error)
 {
-  for (guint i = 0; i < import->new_objects->len; i++)
-    {
-      const HfPlaced *placed = import->new_objects->pdata[i];
-      if (!is_commit (placed, commit) && !link_object (import, placed, error))
-        return FALSE;
-    }
+  LinkAll all = { import, commit };
+  GPtrArray *parts = g_ptr_array_new ();
+  for (gsize i = 0; i < PARTS; i++)
+    g_ptr_array_add (parts, GINT_TO_POINTER ((int)"0123456789abcdef"[i]));
+  if (!hf_work_queue_run (parts, HF_WORK_NORMAL, link_part, &all, error))
+    return FALSE;
   if (syncfs (import->params.store->objects_fd) != 0)
     return hf_throw_errno (error, "Cannot write the repository to disk");
   return link_commit (import, commit, error);

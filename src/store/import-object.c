@@ -24,30 +24,6 @@ cannot_link (int errsv)
   return errsv == EMLINK || errsv == EXDEV || errsv == EPERM;
 }
 
-/* Remembers an object that the repository does not have, and a link to be made later. */
-static HfPlaced *
-note_placed (HfImport *import, const char *name, const char *path)
-{
-  HfPlaced *placed = g_hash_table_lookup (import->placed, name);
-  if (placed == NULL)
-    {
-      placed = g_new0 (HfPlaced, 1);
-      placed->name = g_strdup (name);
-      placed->places = g_ptr_array_new_with_free_func (g_free);
-      g_ptr_array_add (import->new_objects, placed);
-      g_hash_table_insert (import->placed, placed->name, placed);
-    }
-  g_ptr_array_add (placed->places, g_strdup (path));
-  return placed;
-}
-
-static HfPlaced *
-note_pinned (HfImport *import, const char *name)
-{
-  g_autofree char *path = g_strconcat (HF_PINS_DIR "/", name, NULL);
-  return note_placed (import, name, path);
-}
-
 /* Copies contents, mode and time; @mode_or is added to the mode. */
 static gboolean
 copy_file (int from_dfd, const char *from, int to_dfd, const char *to, mode_t mode_or,
@@ -132,7 +108,7 @@ pin_and_copy (HfImport *import, const char *checksum, int dfd, const char *path,
     {
       if (!cannot_link (errno))
         return hf_throw_errno (error, "Cannot link %s/%s", HF_PINS_DIR, pin);
-      import->copies = TRUE;
+      hf_import_note_copies (import);
     }
   return S_ISLNK (st->st_mode) ? copy_symlink (import, dfd, path, place, error)
                                : copy_file (dfd, path, place->dfd, place->name, S_IRUSR, error);
@@ -146,7 +122,7 @@ put_from (HfImport *import, const char *checksum, int dfd, const char *path, con
 {
   *out_linked = FALSE;
   if (S_ISREG (st->st_mode))
-    import->size += (guint64)st->st_size;
+    hf_import_add_size (import, (guint64)st->st_size);
   if (!is_linkable (st))
     return pin_and_copy (import, checksum, dfd, path, st, place, error);
   if (linkat (dfd, path, place->dfd, place->name, 0) == 0)
@@ -156,7 +132,7 @@ put_from (HfImport *import, const char *checksum, int dfd, const char *path, con
     }
   if (!cannot_link (errno))
     return hf_throw_errno (error, "Cannot link %s", place->path);
-  import->copies = TRUE;
+  hf_import_note_copies (import);
   return copy_file (dfd, path, place->dfd, place->name, 0, error);
 }
 
@@ -171,55 +147,53 @@ check_fetched (HfImport *import, const struct stat *st, const HfImportPlace *pla
 }
 
 static gboolean
-take_fetched (HfImport *import, const char *checksum, const char *loose, const struct stat *st,
-              const HfImportPlace *place, GError **error)
+take_fetched (HfImport *import, const char *loose, const char *name, const struct stat *st,
+              const HfImportPlace *place, gboolean *out_pinned, GError **error)
 {
-  HfObjectPath name;
-  hf_object_pin_name (name, checksum, HF_SUFFIX_FILE);
   if (!check_fetched (import, st, place, error))
     return FALSE;
-  if (is_linkable (st) && st->st_nlink == 1)
+  *out_pinned = !is_linkable (st) || st->st_nlink != 1;
+  if (*out_pinned)
     {
-      if (renameat (import->fetch_objects_fd, loose, place->dfd, place->name) != 0)
-        return hf_throw_errno (error, "Cannot move %s into place", place->path);
-      import->size += (guint64)st->st_size;
-      (void)note_placed (import, name, place->path);
+      if (renameat (import->fetch_objects_fd, loose, import->pins_fd, name) != 0)
+        return hf_throw_errno (error, "Cannot move %s/%s into place", HF_PINS_DIR, name);
       return TRUE;
     }
-  if (renameat (import->fetch_objects_fd, loose, import->pins_fd, name) != 0)
-    return hf_throw_errno (error, "Cannot move %s/%s into place", HF_PINS_DIR, name);
-  gboolean linked;
-  (void)note_pinned (import, name);
-  return put_from (import, checksum, import->pins_fd, name, st, place, &linked, error);
-}
-
-static gboolean
-put_again (HfImport *import, HfPlaced *placed, const char *checksum, const HfImportPlace *place,
-           GError **error)
-{
-  int entry_fd = import->params.staging->dir_fd;
-  const char *first = placed->places->pdata[0];
-  struct stat st;
-  gboolean linked;
-  if (fstatat (entry_fd, first, &st, AT_SYMLINK_NOFOLLOW) != 0)
-    return hf_throw_errno (error, "Cannot look at %s", first);
-  if (!put_from (import, checksum, entry_fd, first, &st, place, &linked, error))
-    return FALSE;
-  if (linked)
-    g_ptr_array_add (placed->places, g_strdup (place->path));
+  if (renameat (import->fetch_objects_fd, loose, place->dfd, place->name) != 0)
+    return hf_throw_errno (error, "Cannot move %s into place", place->path);
+  hf_import_add_size (import, (guint64)st->st_size);
   return TRUE;
 }
 
+/* Gets an object that the repository does not have, to @place or into pins/. */
 static gboolean
-take_foreign (HfImport *import, const char *checksum, const char *name, const HfImportPlace *place,
-              GError **error)
+take_new (HfImport *import, const char *checksum, const char *loose, const char *name,
+          const HfImportPlace *place, gboolean *out_pinned, GError **error)
 {
-  gboolean pinned = FALSE;
-  if (!hf_foreign_file (import, checksum, place, &pinned, error))
+  struct stat st;
+  if (import->fetch_objects_fd >= 0
+      && fstatat (import->fetch_objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    return take_fetched (import, loose, name, &st, place, out_pinned, error);
+  if (import->params.foreign != NULL)
+    return hf_foreign_file (import, checksum, place, out_pinned, error);
+  return hf_throw (error, HF_ERROR_CHANGED, "%s: the object of %s is missing", import->ref->full,
+                   place->path);
+}
+
+/* Puts an object into the tree that this import has got already. */
+static gboolean
+put_again (HfImport *import, HfClaim *claim, const char *checksum, const HfImportPlace *place,
+           GError **error)
+{
+  int entry_fd = import->params.staging->dir_fd;
+  struct stat st;
+  gboolean linked;
+  if (fstatat (entry_fd, claim->place, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return hf_throw_errno (error, "Cannot look at %s", claim->place);
+  if (!put_from (import, checksum, entry_fd, claim->place, &st, place, &linked, error))
     return FALSE;
-  if (pinned)
-    return put_again (import, note_pinned (import, name), checksum, place, error);
-  (void)note_placed (import, name, place->path);
+  if (linked)
+    hf_import_claim_add_place (import, claim, place->path);
   return TRUE;
 }
 
@@ -228,6 +202,8 @@ take_foreign (HfImport *import, const char *checksum, const char *name, const Hf
  * @import: an import
  * @checksum: a content object
  * @place: the name in the tree that it is to have
+ *
+ * Called from several threads.
  *
  * Locks: needs the repository's, shared.
  *
@@ -238,22 +214,52 @@ hf_import_file (HfImport *import, const char *checksum, const HfImportPlace *pla
 {
   HfObjectPath loose, name;
   struct stat st;
-  gboolean linked;
+  gboolean linked, ours, pinned = FALSE;
   int objects_fd = import->params.store->objects_fd;
   hf_object_loose_path (loose, checksum, HF_SUFFIX_FILE);
-  hf_object_pin_name (name, checksum, HF_SUFFIX_FILE);
   if (fstatat (objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) == 0)
     return put_from (import, checksum, objects_fd, loose, &st, place, &linked, error);
-  HfPlaced *placed = g_hash_table_lookup (import->placed, name);
-  if (placed != NULL)
-    return put_again (import, placed, checksum, place, error);
+  hf_object_pin_name (name, checksum, HF_SUFFIX_FILE);
+  HfClaim *claim = hf_import_claim (import, name, &ours);
+  if (!ours)
+    return put_again (import, claim, checksum, place, error);
+  if (!take_new (import, checksum, loose, name, place, &pinned, error))
+    {
+      hf_import_claim_failed (import, claim);
+      return FALSE;
+    }
+  g_autofree char *pin = pinned ? g_strconcat (HF_PINS_DIR "/", name, NULL) : NULL;
+  hf_import_claim_done (import, claim, pinned ? pin : place->path);
+  return !pinned || put_again (import, claim, checksum, place, error);
+}
+
+/* Links, moves or copies one metadata object into pins/; @out_new tells whether the repository does
+ * not have it, @out_found whether anybody has. */
+static gboolean
+take_metadata (HfImport *import, OstreeObjectType type, const char *checksum, const char *pin,
+               gboolean *out_found, gboolean *out_new, GError **error)
+{
+  HfObjectPath loose;
+  int objects_fd = import->params.store->objects_fd;
+  hf_object_loose_path (loose, checksum, hf_object_suffix (type));
+  *out_found = TRUE;
+  *out_new = FALSE;
+  if (linkat (objects_fd, loose, import->pins_fd, pin, 0) == 0)
+    return TRUE;
+  if (cannot_link (errno))
+    {
+      hf_import_note_copies (import);
+      return copy_file (objects_fd, loose, import->pins_fd, pin, 0, error);
+    }
+  if (errno != ENOENT)
+    return hf_throw_errno (error, "Cannot link %s/%s", HF_PINS_DIR, pin);
+  *out_new = TRUE;
   if (import->fetch_objects_fd >= 0
-      && fstatat (import->fetch_objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) == 0)
-    return take_fetched (import, checksum, loose, &st, place, error);
-  if (import->params.foreign != NULL)
-    return take_foreign (import, checksum, name, place, error);
-  return hf_throw (error, HF_ERROR_CHANGED, "%s: the object of %s is missing", import->ref->full,
-                   place->path);
+      && renameat (import->fetch_objects_fd, loose, import->pins_fd, pin) == 0)
+    return TRUE;
+  *out_found = FALSE;
+  return import->params.foreign == NULL
+         || hf_foreign_pin (import, type, checksum, out_found, error);
 }
 
 /**
@@ -262,7 +268,8 @@ hf_import_file (HfImport *import, const char *checksum, const HfImportPlace *pla
  * @type: a type of metadata
  * @checksum: the object
  *
- * Pins a metadata object.  A commit's detached metadata may be missing.
+ * Pins a metadata object.  A commit's detached metadata may be missing.  Called from several
+ * threads.
  *
  * Locks: needs the repository's, shared.
  *
@@ -271,30 +278,21 @@ hf_import_file (HfImport *import, const char *checksum, const HfImportPlace *pla
 gboolean
 hf_import_pin (HfImport *import, OstreeObjectType type, const char *checksum, GError **error)
 {
-  HfObjectPath loose, pin;
-  const char *suffix = hf_object_suffix (type);
-  int objects_fd = import->params.store->objects_fd;
-  hf_object_loose_path (loose, checksum, suffix);
-  hf_object_pin_name (pin, checksum, suffix);
-  if (g_hash_table_contains (import->pinned, pin))
+  HfObjectPath pin;
+  gboolean ours, found = FALSE, new = FALSE;
+  hf_object_pin_name (pin, checksum, hf_object_suffix (type));
+  HfClaim *claim = hf_import_claim (import, pin, &ours);
+  if (!ours)
     return TRUE;
-  g_hash_table_add (import->pinned, g_strdup (pin));
-  if (linkat (objects_fd, loose, import->pins_fd, pin, 0) == 0)
-    return TRUE;
-  if (cannot_link (errno))
+  gboolean taken = take_metadata (import, type, checksum, pin, &found, &new, error);
+  if (taken && !found && type != OSTREE_OBJECT_TYPE_COMMIT_META)
+    taken = hf_throw (error, HF_ERROR_CHANGED, "%s: object %s is missing", import->ref->full, pin);
+  if (!taken)
     {
-      import->copies = TRUE;
-      return copy_file (objects_fd, loose, import->pins_fd, pin, 0, error);
+      hf_import_claim_failed (import, claim);
+      return FALSE;
     }
-  if (errno != ENOENT)
-    return hf_throw_errno (error, "Cannot link %s/%s", HF_PINS_DIR, pin);
-  gboolean found = import->fetch_objects_fd >= 0
-                   && renameat (import->fetch_objects_fd, loose, import->pins_fd, pin) == 0;
-  if (!found && import->params.foreign != NULL
-      && !hf_foreign_pin (import, type, checksum, &found, error))
-    return FALSE;
-  if (found)
-    (void)note_pinned (import, pin);
-  return found || type == OSTREE_OBJECT_TYPE_COMMIT_META
-         || hf_throw (error, HF_ERROR_CHANGED, "%s: object %s is missing", import->ref->full, pin);
+  g_autofree char *place = g_strconcat (HF_PINS_DIR "/", pin, NULL);
+  hf_import_claim_done (import, claim, found && new ? place : NULL);
+  return TRUE;
 }

@@ -8,24 +8,28 @@
 #include "import.h"
 #include "object.h"
 
-/* An object that the repository does not have yet, and where the entry has it. */
+/* An object that several threads may want, and that one of them gets. */
 typedef struct
 {
-  char *name;        /* owned; CHECKSUM.SUFFIX */
-  GPtrArray *places; /* owned; of paths below the entry, all links to one inode */
-} HfPlaced;
+  char *name;      /* owned; CHECKSUM.SUFFIX */
+  gboolean done;   /* FALSE while the one that claimed it is at it */
+  char *place;     /* owned; where the entry has it, if the repository has not; fixed once done */
+  GPtrArray *more; /* owned; other links of the entry to it, or NULL */
+} HfClaim;
 
 struct HfImport
 {
   HfImportParams params;
-  HfRef *ref;             /* owned */
-  HfLock repo_lock;       /* from the first look at a stored object until all links exist */
-  int tree_fd;            /* owned */
-  int pins_fd;            /* owned */
-  int fetch_objects_fd;   /* owned; of the entry's own repository, or -1 */
-  GHashTable *pinned;     /* owned; names of metadata objects that pins/ has */
-  GHashTable *placed;     /* owned; HfPlaced by name */
-  GPtrArray *new_objects; /* owned; the HfPlaced in the order of their placing */
+  HfRef *ref;           /* owned */
+  HfLock repo_lock;     /* from the first look at a stored object until all links exist */
+  int tree_fd;          /* owned */
+  int pins_fd;          /* owned */
+  int fetch_objects_fd; /* owned; of the entry's own repository, or -1 */
+
+  GMutex mutex; /* for all that follows */
+  GCond claim_done;
+  GHashTable *claims;     /* owned; HfClaim by name */
+  GPtrArray *new_objects; /* not owned elements; the claims of what the repository does not have */
   guint64 size;           /* bytes of regular files */
   gboolean copies;        /* a copy had to stand in for a link */
 };
@@ -38,6 +42,16 @@ typedef struct
   const char *path; /* below the entry: tree/… */
   guint depth;      /* of the directory that it is in; 0 for tree/ itself */
 } HfImportPlace;
+
+/* import-claims.c */
+void hf_import_claims_init (HfImport *import);
+void hf_import_claims_clear (HfImport *import);
+HfClaim *hf_import_claim (HfImport *import, const char *name, gboolean *out_ours);
+void hf_import_claim_done (HfImport *import, HfClaim *claim, const char *place);
+void hf_import_claim_failed (HfImport *import, HfClaim *claim);
+void hf_import_claim_add_place (HfImport *import, HfClaim *claim, const char *place);
+void hf_import_add_size (HfImport *import, guint64 size);
+void hf_import_note_copies (HfImport *import);
 
 /* import-object.c */
 gboolean hf_import_pin (HfImport *import, OstreeObjectType type, const char *checksum,

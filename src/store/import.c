@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/work-queue.h"
 #include "core/layout.h"
 #include "import-private.h"
 #include "links-count.h"
@@ -16,17 +17,39 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A level of the walk has a descriptor and a frame; real images have a tenth of this. */
+/* Real images have a tenth of this. */
 #define MAX_DEPTH 200
 #define MAX_PATH  4000
 
-static void
-placed_free (HfPlaced *placed)
+/* A directory of the image, made and still empty. */
+typedef struct
 {
-  g_free (placed->name);
-  g_ptr_array_unref (placed->places);
-  g_free (placed);
+  char *path;     /* owned; below the entry */
+  char *contents; /* owned; a dirtree */
+  char *meta;     /* owned; a dirmeta */
+  guint depth;    /* 0 for tree/ itself */
+} Directory;
+
+static Directory *
+directory_new (const char *path, GVariant *contents, GVariant *meta, guint depth)
+{
+  Directory *directory = g_new0 (Directory, 1);
+  directory->path = g_strdup (path);
+  directory->contents = hf_checksum_from_variant (contents);
+  directory->meta = hf_checksum_from_variant (meta);
+  directory->depth = depth;
+  return directory;
 }
+
+static void
+directory_free (Directory *directory)
+{
+  g_free (directory->path);
+  g_free (directory->contents);
+  g_free (directory->meta);
+  g_free (directory);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Directory, directory_free)
 
 /**
  * hf_import_free:
@@ -43,9 +66,7 @@ hf_import_free (HfImport *import)
   hf_fd_clear (&import->tree_fd);
   hf_fd_clear (&import->pins_fd);
   hf_fd_clear (&import->fetch_objects_fd);
-  g_clear_pointer (&import->pinned, g_hash_table_unref);
-  g_clear_pointer (&import->placed, g_hash_table_unref);
-  g_clear_pointer (&import->new_objects, g_ptr_array_unref);
+  hf_import_claims_clear (import);
   hf_ref_free (import->ref);
   g_free (import);
 }
@@ -87,9 +108,7 @@ hf_import_new (const HfImportParams *params, GError **error)
   import->ref = hf_ref_copy (params->ref);
   import->repo_lock = (HfLock)HF_LOCK_INIT;
   import->tree_fd = import->pins_fd = import->fetch_objects_fd = -1;
-  import->pinned = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  import->placed = g_hash_table_new (g_str_hash, g_str_equal);
-  import->new_objects = g_ptr_array_new_with_free_func ((GDestroyNotify)placed_free);
+  hf_import_claims_init (import);
   return make_directories (import, error) ? g_steal_pointer (&import) : NULL;
 }
 
@@ -138,9 +157,6 @@ check_top_name (HfImport *import, const char *name, gboolean is_directory, GErro
   return TRUE;
 }
 
-static gboolean layout_directory (HfImport *import, const char *contents, const char *meta,
-                                  int parent_fd, GString *path, guint depth, GError **error);
-
 static gboolean
 extend_path (HfImport *import, GString *path, const char *name, guint depth, GError **error)
 {
@@ -176,58 +192,57 @@ layout_files (HfImport *import, GVariant *files, int dfd, GString *path, guint d
   return TRUE;
 }
 
+/* Makes the subdirectories and leaves them to whatever thread comes by. */
 static gboolean
-layout_subdirectories (HfImport *import, GVariant *dirs, int dfd, GString *path, guint depth,
-                       GError **error)
+layout_subdirectories (HfImport *import, HfWorkQueue *queue, GVariant *dirs, int dfd, GString *path,
+                       guint depth, GError **error)
 {
   gsize length = path->len, n = g_variant_n_children (dirs);
   for (gsize i = 0; i < n; i++)
     {
       const char *name;
-      g_autoptr (GVariant) contents_v = NULL;
-      g_autoptr (GVariant) meta_v = NULL;
-      g_variant_get_child (dirs, i, "(&s@ay@ay)", &name, &contents_v, &meta_v);
-      g_autofree char *contents = hf_checksum_from_variant (contents_v);
-      g_autofree char *meta = hf_checksum_from_variant (meta_v);
+      g_autoptr (GVariant) contents = NULL;
+      g_autoptr (GVariant) meta = NULL;
+      g_variant_get_child (dirs, i, "(&s@ay@ay)", &name, &contents, &meta);
       if ((depth == 0 && !check_top_name (import, name, TRUE, error))
           || !extend_path (import, path, name, depth, error))
         return FALSE;
       if (mkdirat (dfd, name, 0700) != 0)
         return hf_throw_errno (error, "Cannot create %s", path->str);
-      if (!layout_directory (import, contents, meta, dfd, path, depth + 1, error))
-        return FALSE;
+      hf_work_queue_push (queue, directory_new (path->str, contents, meta, depth + 1));
       g_string_truncate (path, length);
     }
   return TRUE;
 }
 
-/* Fills the directory @path, which was just made, and gives it its mode and time last: both change,
- * or forbid, what is done in it. */
+/* Fills one directory, and gives it its mode and time last: both change, or forbid, what is done in
+ * it.  What its subdirectories get later does not touch it. */
 static gboolean
-layout_directory (HfImport *import, const char *contents, const char *meta, int parent_fd,
-                  GString *path, guint depth, GError **error)
+layout_directory (HfWorkQueue *queue, gpointer task, gpointer data, GError **error)
 {
+  HfImport *import = data;
+  g_autoptr (Directory) directory = task;
   guint32 mode = 0;
-  if (!hf_import_pin (import, OSTREE_OBJECT_TYPE_DIR_META, meta, error)
-      || !load_directory_mode (import, meta, path->str, &mode, error)
-      || !hf_import_pin (import, OSTREE_OBJECT_TYPE_DIR_TREE, contents, error))
+  if (!hf_import_pin (import, OSTREE_OBJECT_TYPE_DIR_META, directory->meta, error)
+      || !load_directory_mode (import, directory->meta, directory->path, &mode, error)
+      || !hf_import_pin (import, OSTREE_OBJECT_TYPE_DIR_TREE, directory->contents, error))
     return FALSE;
   g_autoptr (GVariant) tree
-      = hf_pin_load (import->pins_fd, OSTREE_OBJECT_TYPE_DIR_TREE, contents, error);
+      = hf_pin_load (import->pins_fd, OSTREE_OBJECT_TYPE_DIR_TREE, directory->contents, error);
   if (tree == NULL)
     return FALSE;
-  const char *name = strrchr (path->str, '/');
-  hf_autofd int dfd = hf_open_dir (parent_fd, name != NULL ? name + 1 : path->str, error);
+  hf_autofd int dfd = hf_open_dir (import->params.staging->dir_fd, directory->path, error);
   if (dfd < 0)
     return FALSE;
+  g_autoptr (GString) path = g_string_new (directory->path);
   g_autoptr (GVariant) files = g_variant_get_child_value (tree, 0);
   g_autoptr (GVariant) dirs = g_variant_get_child_value (tree, 1);
-  if (!layout_files (import, files, dfd, path, depth, error)
-      || !layout_subdirectories (import, dirs, dfd, path, depth, error))
+  if (!layout_files (import, files, dfd, path, directory->depth, error)
+      || !layout_subdirectories (import, queue, dirs, dfd, path, directory->depth, error))
     return FALSE;
   static const struct timespec times[2] = { { 0, UTIME_OMIT }, { 0, 0 } };
   if (fchmod (dfd, mode) != 0 || futimens (dfd, times) != 0)
-    return hf_throw_errno (error, "Cannot set the mode of %s", path->str);
+    return hf_throw_errno (error, "Cannot set the mode of %s", directory->path);
   return TRUE;
 }
 
@@ -254,14 +269,16 @@ hf_import_layout (HfImport *import, const char *commit, GError **error)
       = hf_pin_load (import->pins_fd, OSTREE_OBJECT_TYPE_COMMIT, commit, error);
   if (variant == NULL)
     return FALSE;
-  g_autoptr (GVariant) contents_v = g_variant_get_child_value (variant, 6);
-  g_autoptr (GVariant) meta_v = g_variant_get_child_value (variant, 7);
-  g_autofree char *contents = hf_checksum_from_variant (contents_v);
-  g_autofree char *meta = hf_checksum_from_variant (meta_v);
-  g_autoptr (GString) path = g_string_new (HF_TREE_DIR);
-  return hf_import_pin (import, OSTREE_OBJECT_TYPE_COMMIT_META, commit, error)
-         && layout_directory (import, contents, meta, import->params.staging->dir_fd, path, 0,
-                              error);
+  g_autoptr (GVariant) contents = g_variant_get_child_value (variant, 6);
+  g_autoptr (GVariant) meta = g_variant_get_child_value (variant, 7);
+  GPtrArray *first = g_ptr_array_new_with_free_func ((GDestroyNotify)directory_free);
+  g_ptr_array_add (first, directory_new (HF_TREE_DIR, contents, meta, 0));
+  if (!hf_import_pin (import, OSTREE_OBJECT_TYPE_COMMIT_META, commit, error))
+    {
+      g_ptr_array_unref (first);
+      return FALSE;
+    }
+  return hf_work_queue_run (first, HF_WORK_NORMAL, layout_directory, import, error);
 }
 
 static gboolean
@@ -295,7 +312,16 @@ hf_import_finish (HfImport *import, HfDeploymentInfo *info, GError **error)
   if (!sync_filesystem (import, error)
       || (import->copies && !hf_links_count_no_more (import->params.store->installation, error))
       || !hf_deployment_write (import->params.staging->dir_fd, info, error)
-      || !hf_import_link_all (import, info->commit, error) || !sync_filesystem (import, error))
+      || !hf_import_link_all (import, info->commit, error))
+    return FALSE;
+  /* Linking may have met an object that somebody else had stored and that takes no more links. */
+  if (import->copies && !info->copies)
+    {
+      info->copies = TRUE;
+      if (!hf_deployment_write (import->params.staging->dir_fd, info, error))
+        return FALSE;
+    }
+  if (!sync_filesystem (import, error))
     return FALSE;
   hf_lock_release (&import->repo_lock);
   return TRUE;
