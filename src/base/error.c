@@ -13,7 +13,9 @@
  *
  * Returns: the domain of #HfErrorCode
  */
-G_DEFINE_QUARK (hf - error - quark, hf_error)
+/* clang-format off */
+G_DEFINE_QUARK (hf-error-quark, hf_error)
+/* clang-format on */
 
 /**
  * hf_throw:

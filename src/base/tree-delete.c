@@ -74,6 +74,14 @@ note_failure (Deletion *deletion, const char *name)
     innermost (deletion)->failed = TRUE;
 }
 
+/* By descriptor: a name could lead elsewhere by now.  fchmod(2) refuses an O_PATH descriptor. */
+static gboolean
+make_writable (int path_fd, mode_t mode)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", path_fd);
+  return fchmodat (AT_FDCWD, path, mode | 0700, 0) == 0;
+}
+
 /* Opens a directory for listing and for deleting in it, whatever its mode. */
 static DIR *
 open_level (int dfd, const char *name, struct stat *st)
@@ -82,7 +90,7 @@ open_level (int dfd, const char *name, struct stat *st)
   hf_autofd int path_fd = hf_open_same_mount (dfd, name, O_PATH | O_DIRECTORY);
   if (path_fd < 0 || fstat (path_fd, st) != 0)
     return NULL;
-  if ((st->st_mode & 0700) != 0700 && fchmodat (dfd, name, (st->st_mode & 07777) | 0700, 0) != 0
+  if ((st->st_mode & 0700) != 0700 && !make_writable (path_fd, st->st_mode & 07777)
       && errno != EPERM)
     return NULL;
   hf_autofd int fd = hf_open_same_mount (path_fd, ".", O_RDONLY | O_DIRECTORY);
@@ -213,13 +221,12 @@ delete_levels (Deletion *deletion)
 static gboolean
 delete_sequentially (int dfd, const char *name, GError **error)
 {
-  if (unlinkat (dfd, name, 0) == 0 || errno == ENOENT)
-    return TRUE;
   Deletion deletion = { .dfd = dfd, .levels = g_array_new (FALSE, TRUE, sizeof (Level)) };
   g_array_set_clear_func (deletion.levels, (GDestroyNotify)level_clear);
-  if (enter (&deletion, dfd, name))
+  gboolean gone = unlinkat (dfd, name, 0) == 0;
+  if (!gone && errno == EISDIR && enter (&deletion, dfd, name))
     delete_levels (&deletion);
-  else if (errno != ENOENT)
+  else if (!gone && errno != ENOENT)
     note_failure (&deletion, name);
   g_array_unref (deletion.levels);
   if (deletion.first == NULL)

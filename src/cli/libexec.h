@@ -7,4 +7,4 @@
 #include "command.h"
 
 char *hf_libexec_path (const char *name, GError **error);
-gboolean hf_store_exec (HfProgram *program, GError **error);
+gboolean hf_store_exec (HfProgram *program, GError **error) G_GNUC_WARN_UNUSED_RESULT;

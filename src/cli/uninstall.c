@@ -3,6 +3,7 @@
  * holdfast uninstall: takes images out of service.  Running instances keep what they use; the next
  * sweep frees the rest.
  */
+#include "core/branch.h"
 #include "core/remove.h"
 #include "options.h"
 #include "output.h"

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "branch.h"
 #include "layout.h"
 
 #include <errno.h>
@@ -15,8 +16,6 @@
 
 /* A reader meets a change at most a few times in a row; past this something else is wrong. */
 #define RETRIES 64
-
-static const char *const kinds[] = { "app", "runtime" };
 
 /**
  * hf_deployed_free:
@@ -138,90 +137,6 @@ hf_deployed_get (HfInstallation *installation, const HfRef *ref, GError **error)
 typedef struct
 {
   HfInstallation *installation;
-  HfBranchVisit visit;
-  gpointer data;
-} Visit;
-
-/* Lists @parent/@name; a directory that is not there, or no directory, is empty. */
-static gboolean
-open_listing (int parent_fd, const char *name, DIR **out, GError **error)
-{
-  g_autoptr (GError) failed = NULL;
-  *out = hf_dir_open (parent_fd, name, &failed);
-  if (*out == NULL && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
-    {
-      g_propagate_error (error, g_steal_pointer (&failed));
-      return FALSE;
-    }
-  return TRUE;
-}
-
-static gboolean
-visit_branch (const Visit *visit, const char *prefix, int parent_fd, const char *branch,
-              GError **error)
-{
-  g_autofree char *full = g_strconcat (prefix, "/", branch, NULL);
-  g_autoptr (HfRef) ref = hf_ref_parse (full, NULL);
-  hf_autofd int fd
-      = ref == NULL ? -1 : hf_open_beneath (parent_fd, branch, O_PATH | O_DIRECTORY, 0);
-  if (fd >= 0)
-    return visit->visit (ref, fd, visit->data, error);
-  return ref == NULL || errno == ENOENT || errno == ENOTDIR || errno == ELOOP
-         || hf_throw_errno (error, "Cannot open %s", full);
-}
-
-/* Goes down @levels more directories below @prefix before it meets branches. */
-static gboolean
-visit_below (const Visit *visit, const char *prefix, int parent_fd, const char *name, guint levels,
-             GError **error)
-{
-  g_autoptr (DIR) dir = NULL;
-  if (!open_listing (parent_fd, name, &dir, error))
-    return FALSE;
-  while (dir != NULL)
-    {
-      const struct dirent *entry;
-      if (!hf_dir_next (dir, &entry, error))
-        return FALSE;
-      if (entry == NULL)
-        break;
-      if (levels == 0)
-        {
-          if (!visit_branch (visit, prefix, dirfd (dir), entry->d_name, error))
-            return FALSE;
-          continue;
-        }
-      g_autofree char *path = g_strconcat (prefix, "/", entry->d_name, NULL);
-      if (!visit_below (visit, path, dirfd (dir), entry->d_name, levels - 1, error))
-        return FALSE;
-    }
-  return TRUE;
-}
-
-/**
- * hf_branches_visit:
- * @installation: an installation
- * @visit: what to do with each branch directory; a failure of it ends the visit
- * @data: for @visit
- *
- * Visits every branch directory of deploy/, also those in which nothing is active.  What appears or
- * goes meanwhile may or may not be visited.
- *
- * Returns: %FALSE with @error set on failure
- */
-gboolean
-hf_branches_visit (HfInstallation *installation, HfBranchVisit visit, gpointer data, GError **error)
-{
-  Visit all = { installation, visit, data };
-  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
-    if (!visit_below (&all, kinds[i], installation->deploy_fd, kinds[i], 2, error))
-      return FALSE;
-  return TRUE;
-}
-
-typedef struct
-{
-  HfInstallation *installation;
   const HfRefPattern *pattern; /* or NULL for all */
   gboolean (*accept) (const HfRefPattern *pattern, const HfRef *ref);
   GPtrArray *found;
@@ -283,13 +198,8 @@ hf_deployed_match (HfInstallation *installation, const HfRefPattern *pattern, GE
 {
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_deployed_free);
   Collect collect = { installation, pattern, hf_ref_pattern_matches, found };
-  Visit visit = { installation, collect_branch, &collect };
-  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
-    {
-      g_autofree char *path = g_strconcat (kinds[i], "/", pattern->id, NULL);
-      if (!visit_below (&visit, path, installation->deploy_fd, path, 1, error))
-        return NULL;
-    }
+  if (!hf_branches_visit_id (installation, pattern->id, collect_branch, &collect, error))
+    return NULL;
   collect.accept = hf_ref_pattern_resembles;
   if (found->len == 0 && !hf_branches_visit (installation, collect_branch, &collect, error))
     return NULL;

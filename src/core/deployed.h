@@ -28,8 +28,3 @@ GPtrArray *hf_deployed_match (HfInstallation *installation, const HfRefPattern *
 HfDeployed *hf_deployed_find (HfInstallation *installation, const char *text, const char *branch,
                               GError **error);
 HfDeployed *hf_deployed_get (HfInstallation *installation, const HfRef *ref, GError **error);
-
-/* Calls @visit for each branch directory below deploy/, deployed or not. */
-typedef gboolean (*HfBranchVisit) (const HfRef *ref, int branch_fd, gpointer data, GError **error);
-gboolean hf_branches_visit (HfInstallation *installation, HfBranchVisit visit, gpointer data,
-                            GError **error) G_GNUC_WARN_UNUSED_RESULT;

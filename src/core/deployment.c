@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define GROUP           "Deployment"
@@ -186,8 +187,10 @@ hf_deployment_write (int dfd, const HfDeploymentInfo *info, GError **error)
 char *
 hf_serial_new (void)
 {
-  return g_strdup_printf ("%016" G_GINT64_MODIFIER "x%08x", (guint64)g_get_real_time (),
-                          g_random_int ());
+  guint32 random = 0;
+  /* Not GLib's generator: two children forked from one process would share its state. */
+  (void)!getrandom (&random, sizeof random, 0);
+  return g_strdup_printf ("%016" G_GINT64_MODIFIER "x%08x", (guint64)g_get_real_time (), random);
 }
 
 /**

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "deployment.h"
 #include "layout.h"
 
 #include <errno.h>
@@ -90,8 +91,8 @@ static gboolean
 write_format (HfInstallation *self, GError **error)
 {
   g_autofree char *contents = g_strdup_printf ("%d\n", HF_FORMAT);
-  g_autofree char *own = g_strdup_printf (HF_FORMAT_FILE ".%d", (int)getpid ());
-  (void)unlinkat (self->root_fd, own, 0);
+  g_autofree char *serial = hf_serial_new ();
+  g_autofree char *own = g_strconcat (HF_FORMAT_FILE ".", serial, NULL);
   if (!hf_file_write_new (self->root_fd, own, contents, strlen (contents), 0644, error))
     return FALSE;
   int linked = linkat (self->root_fd, own, self->root_fd, HF_FORMAT_FILE, 0);
@@ -105,13 +106,28 @@ write_format (HfInstallation *self, GError **error)
   return hf_dir_sync (self->root_fd, ".", error);
 }
 
+/* A creator that crashed may have left the mode that its umask gave.  Bits are only added: taking
+ * some away could undo what one that was faster has done since. */
+static gboolean
+make_directory (HfInstallation *self, const char *name, mode_t mode, GError **error)
+{
+  struct stat st;
+  if (!hf_mkdir (self->root_fd, name, mode, error))
+    return FALSE;
+  if (fstatat (self->root_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0
+      || ((st.st_mode & mode) != mode
+          && fchmodat (self->root_fd, name, (st.st_mode & 07777) | mode, 0) != 0))
+    return hf_throw_errno (error, "Cannot set the mode of %s/%s", self->path, name);
+  return TRUE;
+}
+
 static gboolean
 create (HfInstallation *self, GError **error)
 {
   if (!check_ours_or_empty (self, error))
     return FALSE;
   for (gsize i = 0; i < G_N_ELEMENTS (directories); i++)
-    if (!hf_mkdir (self->root_fd, directories[i].name, directories[i].mode, error))
+    if (!make_directory (self, directories[i].name, directories[i].mode, error))
       return FALSE;
   for (gsize i = 0; i < G_N_ELEMENTS (lock_files); i++)
     {

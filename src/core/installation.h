@@ -27,4 +27,5 @@ HfInstallation *hf_installation_open (const char *path, HfOpenMode mode, GError 
 void hf_installation_free (HfInstallation *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfInstallation, hf_installation_free)
 
-gboolean hf_throw_no_permission (const HfInstallation *installation, GError **error);
+gboolean hf_throw_no_permission (const HfInstallation *installation,
+                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;

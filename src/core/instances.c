@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "deployed.h"
+#include "branch.h"
 #include "holders.h"
 #include "layout.h"
 

@@ -38,6 +38,13 @@ hf_lease_free (HfLease *lease)
   g_free (lease);
 }
 
+static gboolean
+is_in_service (int dir_fd)
+{
+  HfDeploymentState state;
+  return hf_deployment_get_state (dir_fd, &state, NULL) && hf_state_in_service (state);
+}
+
 /* Whether the file that we locked is still the deployment's `.ref`, and the deployment one that may
  * be run: in service, or moved to removed/ a moment ago with its deletion not begun, in which case
  * the lock now keeps it. */
@@ -45,11 +52,9 @@ static gboolean
 verify (const HfLease *lease)
 {
   struct stat held, named;
-  HfDeploymentState state;
   return fstat (lease->lock_fd, &held) == 0 && held.st_nlink > 0
          && fstatat (lease->dir_fd, HF_REF_FILE, &named, AT_SYMLINK_NOFOLLOW) == 0
-         && hf_stat_same_file (&held, &named)
-         && hf_deployment_get_state (lease->dir_fd, &state, NULL) && hf_state_in_service (state);
+         && hf_stat_same_file (&held, &named) && is_in_service (lease->dir_fd);
 }
 
 /* Returns FALSE without an error where somebody was faster. */
@@ -63,10 +68,16 @@ try_acquire (HfInstallation *installation, HfLease *lease, GError **error)
     return errno != ENOENT && errno != ELOOP && errno != ENOTDIR
            && hf_throw_errno (error, "Cannot open %s of %s", path, installation->path);
   lease->lock_fd = hf_open_beneath (lease->dir_fd, HF_REF_FILE, O_RDONLY | O_NONBLOCK, 0);
+  if (lease->lock_fd < 0 && errno == ENOENT)
+    return is_in_service (lease->dir_fd)
+           && hf_throw (error, HF_ERROR_DAMAGED, "%s of %s has no %s: install it again", path,
+                        installation->path, HF_REF_FILE);
   if (lease->lock_fd < 0)
-    return errno != ENOENT
-           && hf_throw_errno (error, "Cannot open %s/%s of %s", path, HF_REF_FILE,
-                              installation->path);
+    return hf_throw_errno (error, "Cannot open %s/%s of %s", path, HF_REF_FILE, installation->path);
+  struct stat st;
+  if (fstat (lease->lock_fd, &st) != 0 || !S_ISREG (st.st_mode))
+    return hf_throw (error, HF_ERROR_DAMAGED, "%s/%s of %s is not a regular file", path,
+                     HF_REF_FILE, installation->path);
   HF_TEST_HOOK ("lease-opened");
   if (!hf_ofd_lock (lease->lock_fd, HF_OFD_SHARED, HF_OFD_TRY))
     /* Refused: a sweeper has it, so it is out of service by now. */

@@ -10,7 +10,7 @@
 #include "deployed.h"
 #include "layout.h"
 #include "lock.h"
-#include "remove.h"
+#include "retire.h"
 #include "settle.h"
 
 #include <errno.h>
@@ -98,7 +98,7 @@ put_into_service (HfStaging *staging, const HfDeploymentInfo *info, const char *
    */
   gboolean in_place = FALSE;
   if (!hf_deployment_set_state (staging->dir_fd, HF_STATE_SETTLED, error)
-      || !hf_remove_others (installation, info->ref, branch_fd, name, &in_place, error))
+      || !hf_retire_others (installation, info->ref, branch_fd, name, &in_place, error))
     return FALSE;
   *pending |= in_place;
   return TRUE;

@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Taking deployments out of service: one atomic exchange each, whatever their size.  Nothing is
- * read, walked or deleted here; that is the sweeper's.
+ * Uninstalling a ref.  The cost does not depend on what is deployed for it.
  */
 #pragma once
 
-#include "deployment.h"
 #include "installation.h"
+#include "ref.h"
 
 gboolean hf_remove_ref (HfInstallation *installation, const HfRef *ref,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
-gboolean hf_remove_deployment (HfInstallation *installation, const HfRef *ref, int branch_fd,
-                               const char *name, gboolean *out_in_place,
-                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
-gboolean hf_remove_others (HfInstallation *installation, const HfRef *ref, int branch_fd,
-                           const char *keep, gboolean *out_in_place,
-                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-gboolean hf_branch_exists (HfInstallation *installation, const HfRef *ref);
-GPtrArray *hf_branch_deployments (int branch_fd, GError **error);
-void hf_branch_prune (HfInstallation *installation, const HfRef *ref);
-void hf_forwarding_drop (HfInstallation *installation, const HfRef *ref, const char *removed_name);

@@ -7,10 +7,10 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "deployed.h"
+#include "branch.h"
 #include "deployment.h"
 #include "layout.h"
-#include "remove.h"
+#include "retire.h"
 
 #include <errno.h>
 #include <string.h>
@@ -123,7 +123,7 @@ settle_other (Settling *settling, const HfRef *ref, int branch_fd, const char *n
   if (hf_deployment_get_state (fd, &state, NULL) && hf_state_in_service (state))
     {
       gboolean in_place;
-      if (!hf_remove_deployment (settling->installation, ref, branch_fd, name, &in_place, error))
+      if (!hf_retire_deployment (settling->installation, ref, branch_fd, name, &in_place, error))
         return FALSE;
       settling->pending |= in_place;
     }
@@ -171,10 +171,7 @@ settle_branch (const HfRef *ref, int branch_fd, gpointer data, GError **error)
     if (g_strcmp0 (names->pdata[i], active) != 0
         && !settle_other (settling, ref, branch_fd, names->pdata[i], error))
       return FALSE;
-  if (!hf_dir_sync (branch_fd, ".", error))
-    return FALSE;
-  hf_branch_prune (settling->installation, ref);
-  return TRUE;
+  return hf_dir_sync (branch_fd, ".", error);
 }
 
 /**
@@ -192,6 +189,8 @@ gboolean
 hf_settle (HfInstallation *installation, GError **error)
 {
   Settling settling = { installation, FALSE };
-  return hf_branches_visit (installation, settle_branch, &settling, error)
-         && hf_change_end (installation, settling.pending, error);
+  if (!hf_branches_visit (installation, settle_branch, &settling, error))
+    return FALSE;
+  hf_branches_prune (installation);
+  return hf_change_end (installation, settling.pending, error);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Entries of the trash.  The rule of all of this: an entry is deleted only by whoever has locked
- * its
- * `.ref` exclusively and has verified, after that, that the entry's name still leads to it and that
- * it is out of service.  A missing or unreadable `.ref` means "damaged", never "free".
+ * its `.ref` exclusively and has verified, after that, that the entry's name still leads to it and
+ * that it is out of service.  A missing or unreadable `.ref` means "damaged", never "free".
  */
 #include "trash.h"
 
@@ -11,10 +10,9 @@
 #include "base/fd.h"
 #include "base/ofd-lock.h"
 #include "base/tree-delete.h"
-#include "deployed.h"
+#include "branch.h"
 #include "layout.h"
 #include "lock.h"
-#include "remove.h"
 #include "settle.h"
 
 #include <errno.h>
@@ -34,7 +32,12 @@ hf_trash_entry_free (HfTrashEntry *entry)
   if (entry == NULL)
     return;
   if (entry->ref_fd >= 0)
-    hf_ofd_unlock (entry->ref_fd);
+    {
+      /* In the order of taking: another sweeper that gets the one is told by the other that it is a
+       * sweeper that it met, not a user. */
+      (void)flock (entry->ref_fd, LOCK_UN);
+      hf_ofd_unlock (entry->ref_fd);
+    }
   hf_fd_clear (&entry->ref_fd);
   hf_fd_clear (&entry->dir_fd);
   hf_deployment_info_free (entry->info);

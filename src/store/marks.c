@@ -10,10 +10,10 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "core/deployed.h"
+#include "core/branch.h"
+#include "core/deployment.h"
 #include "core/layout.h"
 #include "core/lock.h"
-#include "core/remove.h"
 #include "core/trash.h"
 #include "marks-private.h"
 #include "object.h"

@@ -72,7 +72,10 @@ metadata_of_rubbish() {
   head -c 10000000 /dev/urandom >"$TREE/metadata"
 }
 metadata_of_endless_groups() {
-  { printf '[Application]\nname=org.example.Evil\n'; yes '[Context]' | head -c 10000000; } >"$TREE/metadata"
+  awk 'BEGIN {
+    print "[Application]\nname=org.example.Evil"
+    while (i++ < 1000000) print "[Context]"
+  }' >"$TREE/metadata"
 }
 metadata_without_a_valid_runtime() {
   printf '[Application]\nname=org.example.Evil\nruntime=../../../etc\n' >"$TREE/metadata"
@@ -257,7 +260,7 @@ hostile_but_whole() {
   : >"$TREE/files/unwritable"
   chmod 0400 "$TREE/files/unwritable"
   : >"$TREE/files/-rf"
-  : >"$TREE/files/"$'\xff\xfe'
+  : >"$TREE/files/"$'\e[31m\n'
   hf install "$TREE" --ref="$EVIL"
   hf uninstall "$EVIL"
   swept

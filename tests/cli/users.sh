@@ -4,6 +4,7 @@
 # The same for everybody: as an unprivileged user, as root, and as a user of what root installed.
 # shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
 . "$(dirname "$0")/../lib/holdfast.sh"
+private_mounts
 
 # somebody COMMAND...: as an unprivileged user with a home of his own.
 somebody() {
@@ -88,27 +89,15 @@ the_systems_installation() {
 }
 promise "an unprivileged user runs, and holds, what the system has installed" the_systems_installation
 
-his_app_on_the_systems_runtime() {
-  with_somebody
-  mount -t tmpfs -o mode=0755 tmpfs /var/lib
-  cleanup umount /var/lib
-  "$HOLDFAST" remote-add --no-verify test "$FIXTURES/archive-1"
-  "$HOLDFAST" install test "$PLATFORM"
-  his_holdfast install "$FIXTURES/hello-1" --ref="$HELLO" 2>"$T/err" ||
-    { his_holdfast remote-add --no-verify test "$FIXTURES/archive-1" &&
-      his_holdfast install test "$HELLO"; }
-  equal "$(his_holdfast run org.example.Hello)" 'Hello from org.example.Hello 1'
-}
-promise "an unprivileged user's application finds a runtime" his_app_on_the_systems_runtime
-
 he_changes_nothing_of_roots() {
   with_somebody
   installed archive-1 "$HELLO"
   hf uninstall "$HELLO"
   hf install test "$OTHER"
+  publish archive-2
   snapshot >"$T/before"
-  local -a command
-  for command in 'uninstall org.example.Other' 'update' 'install test org.example.Hello' \
+  local command
+  for command in 'uninstall org.example.Other' 'update org.example.Platform' 'install test org.example.Hello' \
     'remote-add --no-verify more /nowhere' 'remote-delete test' 'sweep'; do
     # shellcheck disable=SC2086 # words
     expect_error 1 'permission|permitted' his_holdfast --installation="$INST" $command

@@ -93,6 +93,7 @@ stopped_launch() {
   LAUNCH=$!
   started $LAUNCH
   exec {REPORT}<"$T/report"
+  matches "$(read_line "$REPORT")" '^started '
   line=$(read_line "$REPORT")
   [[ $line =~ ^stopped\ ([0-9]+)$ ]] || fail "the launch is not stopped: $line $(cat "$T/errors")"
   STOPPED=${BASH_REMATCH[1]}

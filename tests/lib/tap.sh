@@ -69,6 +69,14 @@ need() {
   fi
 }
 
+# private_mounts: starts the test program again where its mounts are nobody else's, and end with it.
+private_mounts() {
+  if [ "$(id -u)" -eq 0 ] && [ -z "${TAP_PRIVATE_MOUNTS:-}" ]; then
+    TAP_PRIVATE_MOUNTS=1 exec unshare --mount --propagation private "$0"
+  fi
+  unset TAP_PRIVATE_MOUNTS
+}
+
 test_setup() {
   T=$(mktemp -d "$WORK/$TAP_NAME.XXXXXX")
   CLEANUP=()

@@ -3,6 +3,7 @@
  * Taking deployments out of service: at once, whatever the disk says, and with the old path leading
  * to where they went.
  */
+#include "core/branch.h"
 #include "core/remove.h"
 
 #include "core/lease.h"

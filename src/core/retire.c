@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Taking deployments out of service, one atomic exchange each.  Everything here runs under `lock`,
+ * with the unsettled mark set.  The deployment and a symlink that forwards to its new place change
+ * places in one step, so that its old path never stops resolving: bubblewrap 0.8 mounts by path, late
+ * in its start-up.
+ */
+#include "retire.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "branch.h"
+#include "layout.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Where the directory cannot be moved, its mode alone takes it out of service.  The caller leaves
+ * the unsettled mark set, by which a sweeper finds it. */
+static gboolean
+retire_in_place (int branch_fd, const char *name, GError **error)
+{
+  hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
+  if (fd < 0)
+    return hf_throw_errno (error, "Cannot open %s", name);
+  return hf_deployment_set_state (fd, HF_STATE_RETIRED, error);
+}
+
+/* EXDEV: a lower layer of overlayfs, or another file system; EBUSY: a mount point; the others: the
+ * directory entry in removed/ found no room. */
+static gboolean
+cannot_move (int errsv)
+{
+  return errsv == EXDEV || errsv == EBUSY || errsv == ENOSPC || errsv == EDQUOT;
+}
+
+static gboolean
+move_to_removed (HfInstallation *installation, int branch_fd, const char *name, GError **error)
+{
+  g_autofree char *entry = hf_removed_name (name);
+  g_autofree char *target = hf_forwarding_target (entry);
+  /* A crash here leaves a symlink in removed/ that forwards to itself: a sweep unlinks it. */
+  if (symlinkat (target, installation->removed_fd, entry) != 0)
+    return hf_throw_errno (error, "Cannot create %s/%s", HF_REMOVED_DIR, entry);
+  if (renameat2 (branch_fd, name, installation->removed_fd, entry, RENAME_EXCHANGE) != 0)
+    {
+      int errsv = errno;
+      (void)unlinkat (installation->removed_fd, entry, 0);
+      /* NFS knows no rename flags: the old path stops resolving there. */
+      if ((errsv != EINVAL && errsv != ENOSYS)
+          || renameat (branch_fd, name, installation->removed_fd, entry) != 0)
+        {
+          errno = errsv != EINVAL && errsv != ENOSYS ? errsv : errno;
+          return hf_throw_errno (error, "Cannot move %s to %s", name, HF_REMOVED_DIR);
+        }
+    }
+  /* The two directories are synced one after the other.  A crash in between may bring the
+   * deployment back in both places' terms, old or new; either is consistent, as the exchange is one
+   * step of one journal, and the mark has whoever comes next look. */
+  return hf_dir_sync (installation->root_fd, HF_REMOVED_DIR, error)
+         && hf_dir_sync (branch_fd, ".", error);
+}
+
+/**
+ * hf_retire_deployment:
+ * @installation: an installation
+ * @ref: the ref that it was deployed for
+ * @branch_fd: its branch directory
+ * @name: its name there
+ * @out_in_place: (out): whether it stayed where it was, out of service by its state
+ *
+ * Takes one deployment out of service.  The cost does not depend on its size.
+ *
+ * Locks: needs `lock` and the unsettled mark.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_retire_deployment (HfInstallation *installation, const HfRef *ref, int branch_fd,
+                      const char *name, gboolean *out_in_place, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  *out_in_place = FALSE;
+  if (move_to_removed (installation, branch_fd, name, &failed))
+    return TRUE;
+  if (cannot_move (errno) && retire_in_place (branch_fd, name, error))
+    {
+      *out_in_place = TRUE;
+      return TRUE;
+    }
+  if (error != NULL && *error != NULL)
+    return FALSE;
+  g_propagate_prefixed_error (error, g_steal_pointer (&failed), "Cannot remove %s: ", ref->full);
+  return FALSE;
+}
+
+/**
+ * hf_retire_others:
+ * @installation: an installation
+ * @ref: a ref
+ * @branch_fd: its branch directory
+ * @keep: (nullable): the name of the deployment to leave alone
+ * @out_in_place: (out): whether one of them stayed where it was
+ *
+ * Takes every deployment of @ref but @keep out of service.
+ *
+ * Locks: needs `lock` and the unsettled mark.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_retire_others (HfInstallation *installation, const HfRef *ref, int branch_fd, const char *keep,
+                  gboolean *out_in_place, GError **error)
+{
+  *out_in_place = FALSE;
+  g_autoptr (GPtrArray) names = hf_branch_deployments (branch_fd, error);
+  if (names == NULL)
+    return FALSE;
+  for (guint i = 0; i < names->len; i++)
+    {
+      const char *name = names->pdata[i];
+      struct stat st;
+      gboolean in_place = FALSE;
+      if (g_strcmp0 (name, keep) == 0 || fstatat (branch_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0
+          || !S_ISDIR (st.st_mode))
+        continue;
+      if (!hf_retire_deployment (installation, ref, branch_fd, name, &in_place, error))
+        return FALSE;
+      *out_in_place |= in_place;
+    }
+  return TRUE;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Taking deployments out of service: one atomic exchange each, whatever their size.  Nothing is
+ * read, walked or deleted here; that is the sweeper's.
+ */
+#pragma once
+
+#include "deployment.h"
+#include "installation.h"
+
+gboolean hf_retire_deployment (HfInstallation *installation, const HfRef *ref, int branch_fd,
+                               const char *name, gboolean *out_in_place,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_retire_others (HfInstallation *installation, const HfRef *ref, int branch_fd,
+                           const char *keep, gboolean *out_in_place,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
