@@ -44,17 +44,23 @@ hf_fd_steal (int *fd)
   return taken;
 }
 
+#define OPEN_TRIES 256
+
 static int
 open_resolved (int dfd, const char *path, int flags, mode_t mode, guint64 resolve)
 {
   struct open_how how = { .flags = (guint64)(flags | O_CLOEXEC), .resolve = resolve };
   if (flags & (O_CREAT | O_TMPFILE))
     how.mode = mode;
-  /* EAGAIN: a rename raced with the resolution of `..`; the kernel asks to try again. */
-  int fd;
-  do
-    fd = (int)syscall (SYS_openat2, dfd, path, &how, sizeof how);
-  while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+  int fd = -1;
+  /* EAGAIN: a rename raced with the resolution of `..`, and the kernel asks to try again; or there is
+   * a lease on the file, which O_NONBLOCK does not wait for. */
+  for (guint tries = 0; tries < OPEN_TRIES; tries++)
+    {
+      fd = (int)syscall (SYS_openat2, dfd, path, &how, sizeof how);
+      if (fd >= 0 || (errno != EINTR && errno != EAGAIN))
+        break;
+    }
   return fd;
 }
 

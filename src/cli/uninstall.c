@@ -95,14 +95,15 @@ confirm (const GPtrArray *going)
 /* Applications before runtimes, so that being cut short leaves no application without its runtime.
  */
 static gboolean
-remove_kind (HfInstallation *installation, const GPtrArray *going, gboolean apps, GError **error)
+remove_kind (HfInstallation *installation, const GPtrArray *going, gboolean apps, gboolean force,
+             GError **error)
 {
   for (guint i = 0; i < going->len; i++)
     {
       const HfDeployed *deployed = going->pdata[i];
       if (hf_ref_is_app (deployed->ref) != apps)
         continue;
-      if (!hf_remove_ref (installation, deployed->ref, error))
+      if (!hf_remove_ref (installation, deployed->ref, force, error))
         return FALSE;
       hf_output_change ("Uninstalled", deployed->ref,
                         deployed->info != NULL ? deployed->info->commit : NULL);
@@ -161,8 +162,8 @@ hf_command_uninstall (HfProgram *program, int argc, char **argv, int *status, GE
     return FALSE;
   if (going->len == 0 || (all && !assume_yes && !confirm (going)))
     return TRUE;
-  if (!remove_kind (installation, going, TRUE, error)
-      || !remove_kind (installation, going, FALSE, error))
+  if (!remove_kind (installation, going, TRUE, force, error)
+      || !remove_kind (installation, going, FALSE, force, error))
     return FALSE;
   if (hf_output_is_terminal ())
     hf_output_line ("The next holdfast sweep frees the space.");

@@ -195,10 +195,10 @@ void
 hf_branch_prune (HfInstallation *installation, const HfRef *ref)
 {
   g_autofree char *path = g_strdup (ref->full);
-  char *slash;
-  while ((slash = strrchr (path, '/')) != NULL)
+  while (unlinkat (installation->deploy_fd, path, AT_REMOVEDIR) == 0)
     {
-      if (unlinkat (installation->deploy_fd, path, AT_REMOVEDIR) != 0)
+      char *slash = strrchr (path, '/');
+      if (slash == NULL)
         return;
       *slash = '\0';
     }
@@ -215,19 +215,25 @@ hf_branch_prune (HfInstallation *installation, const HfRef *ref)
  *
  * Locks: needs `lock`.
  */
-void
-hf_forwarding_drop (HfInstallation *installation, const HfRef *ref, const char *removed_name)
+gboolean
+hf_forwarding_drop (HfInstallation *installation, const HfRef *ref, const char *removed_name,
+                    GError **error)
 {
   const char *name = hf_removed_name_deployment (removed_name);
   hf_autofd int branch_fd
       = hf_open_beneath (installation->deploy_fd, ref->full, O_PATH | O_DIRECTORY, 0);
-  if (name == NULL || branch_fd < 0)
-    return;
+  if (name == NULL || (branch_fd < 0 && errno == ENOENT))
+    return TRUE;
+  if (branch_fd < 0)
+    return hf_throw_errno (error, "Cannot open %s", ref->full);
   g_autofree char *target = hf_link_read (branch_fd, name);
   g_autofree char *expected = hf_forwarding_target (removed_name);
-  if (g_strcmp0 (target, expected) == 0)
-    (void)unlinkat (branch_fd, name, 0);
+  if (target == NULL && errno != ENOENT && errno != EINVAL)
+    return hf_throw_errno (error, "Cannot read symlink %s of %s", name, ref->full);
+  if (g_strcmp0 (target, expected) == 0 && unlinkat (branch_fd, name, 0) != 0)
+    return hf_throw_errno (error, "Cannot remove symlink %s of %s", name, ref->full);
   hf_branch_prune (installation, ref);
+  return TRUE;
 }
 
 /* Removes the empty directories @levels below @path, and those that this leaves empty. */
@@ -256,5 +262,8 @@ void
 hf_branches_prune (HfInstallation *installation)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
-    prune_below (installation->deploy_fd, kinds[i], 2);
+    {
+      prune_below (installation->deploy_fd, kinds[i], 2);
+      (void)unlinkat (installation->deploy_fd, kinds[i], AT_REMOVEDIR);
+    }
 }

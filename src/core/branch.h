@@ -20,4 +20,5 @@ GPtrArray *hf_branch_deployments (int branch_fd, GError **error);
 void hf_branch_prune (HfInstallation *installation, const HfRef *ref);
 
 char *hf_forwarding_target (const char *removed_name);
-void hf_forwarding_drop (HfInstallation *installation, const HfRef *ref, const char *removed_name);
+gboolean hf_forwarding_drop (HfInstallation *installation, const HfRef *ref,
+                             const char *removed_name, GError **error) G_GNUC_WARN_UNUSED_RESULT;

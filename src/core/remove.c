@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "branch.h"
+#include "deployed.h"
 #include "layout.h"
 #include "lock.h"
 #include "retire.h"
@@ -38,24 +39,48 @@ remove_branch (HfInstallation *installation, const HfRef *ref, int branch_fd, gb
   return TRUE;
 }
 
+/* Only a runtime costs a look at what else is deployed. */
+static gboolean
+check_not_needed (HfInstallation *installation, const HfRef *ref, GError **error)
+{
+  if (hf_ref_is_app (ref))
+    return TRUE;
+  g_autoptr (GPtrArray) all = hf_deployed_list (installation, error);
+  if (all == NULL)
+    return FALSE;
+  for (guint i = 0; i < all->len; i++)
+    {
+      const HfDeployed *deployed = all->pdata[i];
+      if (g_strcmp0 (deployed->info->runtime, ref->full) == 0)
+        return hf_throw (error, HF_ERROR_IN_USE,
+                         "%s needs %s: uninstall it too, or give --force-remove",
+                         deployed->ref->full, ref->full);
+    }
+  return TRUE;
+}
+
 /**
  * hf_remove_ref:
  * @installation: an installation
  * @ref: a ref
+ * @force: whether a runtime may go that something deployed needs
  *
  * Takes everything that is deployed for @ref out of service.  Returns at once, whether it is
  * running or not; a sweep deletes it when nothing holds it any more.
  *
  * Locks: takes `lock`.
  *
- * Returns: %FALSE with %HF_ERROR_NOT_FOUND if it is not installed, or another error
+ * Returns: %FALSE with %HF_ERROR_NOT_FOUND if it is not installed, %HF_ERROR_IN_USE if it is needed,
+ *   or another error
  */
 gboolean
-hf_remove_ref (HfInstallation *installation, const HfRef *ref, GError **error)
+hf_remove_ref (HfInstallation *installation, const HfRef *ref, gboolean force, GError **error)
 {
   g_auto (HfLock) lock = HF_LOCK_INIT;
   gboolean pending;
+  /* Under `lock`, as an application that needs it could be published at any other time. */
   if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
+      || (!force && !check_not_needed (installation, ref, error))
       || !hf_change_begin (installation, &pending, error))
     return FALSE;
   if (!hf_branch_exists (installation, ref))

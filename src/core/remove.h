@@ -7,5 +7,5 @@
 #include "installation.h"
 #include "ref.h"
 
-gboolean hf_remove_ref (HfInstallation *installation, const HfRef *ref,
+gboolean hf_remove_ref (HfInstallation *installation, const HfRef *ref, gboolean force,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -36,31 +36,35 @@ cannot_move (int errsv)
   return errsv == EXDEV || errsv == EBUSY || errsv == ENOSPC || errsv == EDQUOT;
 }
 
-static gboolean
-move_to_removed (HfInstallation *installation, int branch_fd, const char *name, GError **error)
+/* Makes the symlink that is to change places with a deployment.  One that a crash left there, within
+ * the same second, is as good. */
+static int
+prepare_forwarding (HfInstallation *installation, const char *entry)
 {
-  g_autofree char *entry = hf_removed_name (name);
   g_autofree char *target = hf_forwarding_target (entry);
-  /* A crash here leaves a symlink in removed/ that forwards to itself: a sweep unlinks it. */
-  if (symlinkat (target, installation->removed_fd, entry) != 0)
-    return hf_throw_errno (error, "Cannot create %s/%s", HF_REMOVED_DIR, entry);
-  if (renameat2 (branch_fd, name, installation->removed_fd, entry, RENAME_EXCHANGE) != 0)
-    {
-      int errsv = errno;
-      (void)unlinkat (installation->removed_fd, entry, 0);
-      /* NFS knows no rename flags: the old path stops resolving there. */
-      if ((errsv != EINVAL && errsv != ENOSYS)
-          || renameat (branch_fd, name, installation->removed_fd, entry) != 0)
-        {
-          errno = errsv != EINVAL && errsv != ENOSYS ? errsv : errno;
-          return hf_throw_errno (error, "Cannot move %s to %s", name, HF_REMOVED_DIR);
-        }
-    }
-  /* The two directories are synced one after the other.  A crash in between may bring the
-   * deployment back in both places' terms, old or new; either is consistent, as the exchange is one
-   * step of one journal, and the mark has whoever comes next look. */
-  return hf_dir_sync (installation->root_fd, HF_REMOVED_DIR, error)
-         && hf_dir_sync (branch_fd, ".", error);
+  if (symlinkat (target, installation->removed_fd, entry) == 0)
+    return 0;
+  g_autofree char *present
+      = errno == EEXIST ? hf_link_read (installation->removed_fd, entry) : NULL;
+  return g_strcmp0 (present, target) == 0 ? 0 : -1;
+}
+
+/* Moves a deployment, and tells by `errno` why it could not.  A crash before the exchange leaves a
+ * symlink in removed/ that forwards to itself: a sweep unlinks it. */
+static int
+exchange (HfInstallation *installation, int branch_fd, const char *name, const char *entry)
+{
+  if (prepare_forwarding (installation, entry) != 0)
+    return -1;
+  if (renameat2 (branch_fd, name, installation->removed_fd, entry, RENAME_EXCHANGE) == 0)
+    return 0;
+  int errsv = errno;
+  (void)unlinkat (installation->removed_fd, entry, 0);
+  errno = errsv;
+  /* NFS knows no rename flags: the old path stops resolving there. */
+  return errsv == EINVAL || errsv == ENOSYS
+             ? renameat (branch_fd, name, installation->removed_fd, entry)
+             : -1;
 }
 
 /**
@@ -81,19 +85,17 @@ gboolean
 hf_retire_deployment (HfInstallation *installation, const HfRef *ref, int branch_fd,
                       const char *name, gboolean *out_in_place, GError **error)
 {
-  g_autoptr (GError) failed = NULL;
+  g_autofree char *entry = hf_removed_name (name);
   *out_in_place = FALSE;
-  if (move_to_removed (installation, branch_fd, name, &failed))
-    return TRUE;
-  if (cannot_move (errno) && retire_in_place (branch_fd, name, error))
-    {
-      *out_in_place = TRUE;
-      return TRUE;
-    }
-  if (error != NULL && *error != NULL)
-    return FALSE;
-  g_propagate_prefixed_error (error, g_steal_pointer (&failed), "Cannot remove %s: ", ref->full);
-  return FALSE;
+  if (exchange (installation, branch_fd, name, entry) == 0)
+    /* One after the other.  A crash in between brings back either the state before the exchange or
+     * the one after it, as it is one step; and the mark has whoever comes next look. */
+    return hf_dir_sync (installation->root_fd, HF_REMOVED_DIR, error)
+           && hf_dir_sync (branch_fd, ".", error);
+  if (!cannot_move (errno))
+    return hf_throw_errno (error, "Cannot move %s of %s to %s", name, ref->full, HF_REMOVED_DIR);
+  *out_in_place = TRUE;
+  return retire_in_place (branch_fd, name, error);
 }
 
 /**
@@ -123,8 +125,11 @@ hf_retire_others (HfInstallation *installation, const HfRef *ref, int branch_fd,
       const char *name = names->pdata[i];
       struct stat st;
       gboolean in_place = FALSE;
-      if (g_strcmp0 (name, keep) == 0 || fstatat (branch_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0
-          || !S_ISDIR (st.st_mode))
+      if (g_strcmp0 (name, keep) == 0)
+        continue;
+      if (fstatat (branch_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return hf_throw_errno (error, "Cannot look at %s of %s", name, ref->full);
+      if (!S_ISDIR (st.st_mode))
         continue;
       if (!hf_retire_deployment (installation, ref, branch_fd, name, &in_place, error))
         return FALSE;

@@ -90,15 +90,16 @@ hf_change_end (HfInstallation *installation, gboolean pending, GError **error)
 }
 
 /* A forwarding link whose entry has gone forwards nowhere. */
-static void
-drop_dangling (HfInstallation *installation, int branch_fd, const char *name)
+static gboolean
+drop_dangling (HfInstallation *installation, int branch_fd, const char *name, GError **error)
 {
   g_autofree char *target = hf_link_read (branch_fd, name);
   const char *entry = target == NULL ? NULL : strrchr (target, '/');
   struct stat st;
-  if (entry != NULL && fstatat (installation->removed_fd, entry + 1, &st, AT_SYMLINK_NOFOLLOW) != 0
-      && errno == ENOENT)
-    (void)unlinkat (branch_fd, name, 0);
+  if (entry == NULL || fstatat (installation->removed_fd, entry + 1, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    return TRUE;
+  return (errno == ENOENT && unlinkat (branch_fd, name, 0) == 0)
+         || hf_throw_errno (error, "Cannot tell where %s forwards to", name);
 }
 
 typedef struct
@@ -107,28 +108,46 @@ typedef struct
   gboolean pending;
 } Settling;
 
-/* What a deployment is that `active` does not name: an installer's that was killed before it
- * flipped `active`, or one that a retention or removal cut short had still to move.  Both are
- * removed. */
+/* Opens a deployment and reads its state.  What cannot be looked at is never taken for gone or out of
+ * service: a shortage of descriptors must not uninstall anything.  @out_fd is -1 if there is no
+ * directory of that name; a state that means nothing is HF_STATE_ABSENT: a sweep says so. */
+static gboolean
+look_at (int branch_fd, const char *name, int *out_fd, HfDeploymentState *out_state, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  *out_state = HF_STATE_ABSENT;
+  *out_fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
+  if (*out_fd < 0)
+    return errno == ENOENT || errno == ELOOP || errno == ENOTDIR
+           || hf_throw_errno (error, "Cannot look at %s", name);
+  if (hf_deployment_get_state (*out_fd, out_state, &failed)
+      || hf_error_is (failed, HF_ERROR_DAMAGED))
+    return TRUE;
+  hf_fd_clear (out_fd);
+  g_propagate_error (error, g_steal_pointer (&failed));
+  return FALSE;
+}
+
+/* What a deployment is that `active` does not name: an installer's that was killed before it flipped
+ * `active`, or one that a retention or removal cut short had still to move.  Both are removed. */
 static gboolean
 settle_other (Settling *settling, const HfRef *ref, int branch_fd, const char *name, GError **error)
 {
-  hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
+  hf_autofd int fd = -1;
+  HfDeploymentState state;
+  gboolean in_place = FALSE;
+  if (!look_at (branch_fd, name, &fd, &state, error))
+    return FALSE;
   if (fd < 0)
+    return drop_dangling (settling->installation, branch_fd, name, error);
+  if (!hf_state_in_service (state))
     {
-      drop_dangling (settling->installation, branch_fd, name);
+      settling->pending = TRUE;
       return TRUE;
     }
-  HfDeploymentState state;
-  if (hf_deployment_get_state (fd, &state, NULL) && hf_state_in_service (state))
-    {
-      gboolean in_place;
-      if (!hf_retire_deployment (settling->installation, ref, branch_fd, name, &in_place, error))
-        return FALSE;
-      settling->pending |= in_place;
-    }
-  else
-    settling->pending = TRUE;
+  if (!hf_retire_deployment (settling->installation, ref, branch_fd, name, &in_place, error))
+    return FALSE;
+  settling->pending |= in_place;
   return TRUE;
 }
 
@@ -137,15 +156,16 @@ static gboolean
 settle_active (Settling *settling, const HfRef *ref, int branch_fd, char **out_name, GError **error)
 {
   *out_name = NULL;
+  hf_autofd int fd = -1;
+  HfDeploymentState state = HF_STATE_ABSENT;
   (void)unlinkat (branch_fd, HF_ACTIVE_LINK_NEW, 0);
   g_autofree char *name = hf_link_read (branch_fd, HF_ACTIVE_LINK);
   if (name == NULL)
-    return TRUE;
-  HfDeploymentState state = HF_STATE_ABSENT;
-  hf_autofd int fd = hf_deployment_name_parse (name, NULL, NULL)
-                         ? hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0)
-                         : -1;
-  if (fd >= 0 && hf_deployment_get_state (fd, &state, NULL) && hf_state_in_service (state))
+    return errno == ENOENT
+           || hf_throw_errno (error, "Cannot read %s of %s", HF_ACTIVE_LINK, ref->full);
+  if (hf_deployment_name_parse (name, NULL, NULL) && !look_at (branch_fd, name, &fd, &state, error))
+    return FALSE;
+  if (fd >= 0 && hf_state_in_service (state))
     {
       *out_name = g_steal_pointer (&name);
       return state == HF_STATE_SETTLED || hf_deployment_set_state (fd, HF_STATE_SETTLED, error);

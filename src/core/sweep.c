@@ -13,8 +13,11 @@
 #include "settle.h"
 #include "trash.h"
 
-/* Each entry of a batch has two descriptors open. */
-#define BATCH 100
+#include <sys/resource.h>
+
+/* A prune by marks is paid once a batch, and each entry of it has two descriptors open. */
+#define BATCH             100
+#define ENTRY_DESCRIPTORS 2
 
 typedef struct
 {
@@ -22,6 +25,7 @@ typedef struct
   const HfSweepStore *store;
   HfSweepReport *report;
   gboolean full;      /* the full prune was asked for */
+  guint most;         /* entries in a batch */
   GPtrArray *batch;   /* of HfTrashEntry; locked entries that the repository depends on */
   HfHolders *holders; /* read when first needed */
 } Sweep;
@@ -124,7 +128,7 @@ begin_deletion (Sweep *sweep, HfTrashEntry *entry, GError **error)
     return FALSE;
   entry->state = HF_STATE_DELETING;
   HfSweepTarget target = { entry->path, entry->dir_fd, entry->info };
-  return sweep->store->release_commit (sweep->store->store, &target, error);
+  return sweep->store->release_commit (sweep->store->store, &target, sweep->report, error);
 }
 
 /* Steps 2 and 3.  What cannot be deleted stays, pins and all, and leaves the batch. */
@@ -142,10 +146,11 @@ delete_trees (Sweep *sweep)
     }
 }
 
-/* Entries whose sweeper crashed after the prune.  Their pins are the last links to objects that
- * have gone from the repository, or come anew: they go before anything is decided by links. */
+/* Entries whose sweeper crashed after the prune.  Their pins are the last links to objects that have
+ * gone from the repository, or come anew: they go before anything is decided by links.  @out_reason
+ * is set if one has to stay, whoever holds it. */
 static gboolean
-finish_pruned (Sweep *sweep, GError **error)
+finish_pruned (Sweep *sweep, const char **out_reason, GError **error)
 {
   g_autoptr (GPtrArray) entries = hf_trash_list (sweep->installation, error);
   if (entries == NULL)
@@ -154,12 +159,15 @@ finish_pruned (Sweep *sweep, GError **error)
     {
       HfTrashEntry *entry = entries->pdata[i];
       g_autoptr (GError) failed = NULL;
-      if (!hf_trash_entry_is_pruned (entry) || hf_trash_entry_lock (entry, NULL) != HF_TRASH_LOCKED
-          || entry->state != HF_STATE_PRUNED)
+      if (!hf_trash_entry_is_pruned (entry))
         continue;
-      if (hf_trash_entry_delete_rest (entry, &failed))
+      HfTrashOutcome outcome = hf_trash_entry_lock (entry, &failed);
+      if (outcome == HF_TRASH_LOCKED && entry->state == HF_STATE_PRUNED
+          && hf_trash_entry_delete_rest (entry, &failed))
         report_swept (sweep, entry);
       else
+        *out_reason = "an entry that was pruned is held, and its links still count";
+      if (outcome == HF_TRASH_LOCKED && failed != NULL)
         report_damaged (sweep, entry, failed);
     }
   return TRUE;
@@ -177,38 +185,91 @@ finish_entry (Sweep *sweep, HfTrashEntry *entry)
     report_damaged (sweep, entry, failed);
 }
 
-/* By links one entry is pruned and done with before the next: until its pins are dropped they would
- * keep what both share.  By marks all are pruned at once, as each prune looks at everything. */
-static gboolean
-prune_batch (Sweep *sweep, GError **error)
+typedef struct
 {
-  guint n = sweep->batch->len;
+  HfSweepTarget *targets;   /* owned */
+  HfSweepTarget **pointers; /* owned */
+  guint n;
+} Targets;
+
+static void
+targets_clear (Targets *targets)
+{
+  g_free (targets->targets);
+  g_free (targets->pointers);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Targets, targets_clear)
+
+static void
+targets_init (Targets *targets, const GPtrArray *batch)
+{
+  targets->n = batch->len;
+  targets->targets = g_new0 (HfSweepTarget, batch->len);
+  targets->pointers = g_new0 (HfSweepTarget *, batch->len);
+  for (guint i = 0; i < batch->len; i++)
+    {
+      const HfTrashEntry *entry = batch->pdata[i];
+      targets->targets[i] = (HfSweepTarget){ entry->path, entry->dir_fd, entry->info };
+      targets->pointers[i] = &targets->targets[i];
+    }
+}
+
+static gboolean
+prune_by_marks (Sweep *sweep, const Targets *targets, guint first, const char *reason,
+                GError **error)
+{
   const HfSweepStore *store = sweep->store;
-  const char *reason;
-  g_autofree HfSweepTarget *targets = g_new0 (HfSweepTarget, n);
-  g_autofree HfSweepTarget **pointers = g_new0 (HfSweepTarget *, n);
-  for (guint i = 0; i < n; i++)
+  sweep->report->full = TRUE;
+  sweep->report->reason = reason;
+  return store->prune_by_marks (store->store, targets->pointers + first, targets->n - first,
+                                sweep->report, error);
+}
+
+/* One after the other: until an entry's pins are dropped they would keep what it shares with the
+ * next.  Where links turn out not to tell, for one entry or for all, the rest is pruned by marks; and
+ * if those cannot be had either, only the entry that needs them stays (G5). */
+static void
+prune_each_by_links (Sweep *sweep, const Targets *targets)
+{
+  const HfSweepStore *store = sweep->store;
+  gboolean pruned = FALSE;
+  for (guint i = 0; i < targets->n; i++)
     {
       HfTrashEntry *entry = sweep->batch->pdata[i];
-      targets[i] = (HfSweepTarget){ entry->path, entry->dir_fd, entry->info };
-      pointers[i] = &targets[i];
+      g_autoptr (GError) by_links = NULL;
+      g_autoptr (GError) by_marks = NULL;
+      if (!pruned
+          && !store->prune_by_links (store->store, targets->pointers[i], sweep->report, &by_links))
+        {
+          pruned = prune_by_marks (sweep, targets, i, "links do not tell what an entry needs",
+                                   &by_marks);
+          if (!pruned)
+            {
+              report_damaged (sweep, entry, by_marks);
+              continue;
+            }
+        }
+      finish_entry (sweep, entry);
     }
-  if (!store->choose (store->store, pointers, n, &reason, error))
+}
+
+static gboolean
+prune_batch (Sweep *sweep, const char *reason, GError **error)
+{
+  g_auto (Targets) targets = { 0 };
+  const HfSweepStore *store = sweep->store;
+  targets_init (&targets, sweep->batch);
+  if (reason == NULL && !store->choose (store->store, targets.pointers, targets.n, &reason, error))
     return FALSE;
-  gboolean by_marks = sweep->full || reason != NULL;
-  if (by_marks)
+  if (!sweep->full && reason == NULL)
     {
-      sweep->report->full = TRUE;
-      sweep->report->reason = reason;
-      if (!store->prune_by_marks (store->store, pointers, n, sweep->report, error))
-        return FALSE;
+      prune_each_by_links (sweep, &targets);
+      return TRUE;
     }
-  for (guint i = 0; i < n; i++)
-    {
-      if (!by_marks && !store->prune_by_links (store->store, pointers[i], sweep->report, error))
-        return FALSE;
-      finish_entry (sweep, sweep->batch->pdata[i]);
-    }
+  if (!prune_by_marks (sweep, &targets, 0, reason, error))
+    return FALSE;
+  for (guint i = 0; i < targets.n; i++)
+    finish_entry (sweep, sweep->batch->pdata[i]);
   return TRUE;
 }
 
@@ -217,10 +278,11 @@ static gboolean
 prune_and_finish (Sweep *sweep, GError **error)
 {
   g_auto (HfLock) prune_lock = HF_LOCK_INIT;
+  const char *reason = NULL;
   if (!hf_lock_take (sweep->installation, HF_LOCK_PRUNE, &prune_lock, error)
-      || !finish_pruned (sweep, error))
+      || !finish_pruned (sweep, &reason, error))
     return FALSE;
-  return (sweep->batch->len == 0 && !sweep->full) || prune_batch (sweep, error);
+  return (sweep->batch->len == 0 && !sweep->full) || prune_batch (sweep, reason, error);
 }
 
 static gboolean
@@ -232,14 +294,17 @@ flush (Sweep *sweep, GError **error)
   return done;
 }
 
-/* Takes @entry: into the batch, or it is dealt with here. */
-static void
-take_entry (Sweep *sweep, HfTrashEntry *taken)
+/* Puts @entry into the batch, or deals with it here. */
+static gboolean
+take_entry (Sweep *sweep, HfTrashEntry *taken, GError **error)
 {
   g_autoptr (HfTrashEntry) entry = taken;
   g_autoptr (GError) failed = NULL;
   switch (hf_trash_entry_lock (entry, &failed))
     {
+    case HF_TRASH_EXHAUSTED:
+      g_propagate_prefixed_error (error, g_steal_pointer (&failed), "%s: ", entry->path);
+      return FALSE;
     case HF_TRASH_GONE:
       break;
     case HF_TRASH_HELD:
@@ -262,6 +327,7 @@ take_entry (Sweep *sweep, HfTrashEntry *taken)
     default:
       g_assert_not_reached ();
     }
+  return TRUE;
 }
 
 static gboolean
@@ -279,8 +345,8 @@ sweep_entries (Sweep *sweep, GPtrArray *entries, GError **error)
 {
   while (entries->len > 0)
     {
-      take_entry (sweep, g_ptr_array_steal_index (entries, 0));
-      if (sweep->batch->len >= BATCH && !flush (sweep, error))
+      if (!take_entry (sweep, g_ptr_array_steal_index (entries, 0), error)
+          || (sweep->batch->len >= sweep->most && !flush (sweep, error)))
         return FALSE;
     }
   return flush (sweep, error);
@@ -306,6 +372,16 @@ hf_sweep_needed (HfInstallation *installation, gboolean *out, GError **error)
   return TRUE;
 }
 
+/* Half of the descriptors that we may have are for the rest of the work. */
+static guint
+most_entries (void)
+{
+  struct rlimit limit;
+  if (getrlimit (RLIMIT_NOFILE, &limit) != 0)
+    return 1;
+  return (guint)CLAMP (limit.rlim_cur / (2 * ENTRY_DESCRIPTORS), 1, BATCH);
+}
+
 static void
 sweep_init (Sweep *sweep, HfInstallation *installation, const HfSweepStore *store,
             HfSweepReport *report)
@@ -314,6 +390,7 @@ sweep_init (Sweep *sweep, HfInstallation *installation, const HfSweepStore *stor
     .installation = installation, .store = store, .report = report, .full = report->full
   };
   report->full = FALSE;
+  sweep->most = most_entries ();
   sweep->batch = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_trash_entry_free);
 }
 
@@ -373,8 +450,8 @@ hf_sweep_staging (HfInstallation *installation, const char *name, const HfSweepS
   g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
   Sweep sweep;
   sweep_init (&sweep, installation, store, report);
-  take_entry (&sweep, hf_trash_entry_new_staging (installation, name));
-  gboolean done = sweep.batch->len == 0 || flush (&sweep, error);
+  gboolean done = take_entry (&sweep, hf_trash_entry_new_staging (installation, name), error)
+                  && (sweep.batch->len == 0 || flush (&sweep, error));
   sweep_clear (&sweep);
   for (guint i = 0; done && i < report->entries->len; i++)
     {

@@ -52,13 +52,14 @@ typedef struct
 {
   /* Takes a commit out of the repository unless another deployment has it.  Called with the
    * repository locked for pruning. */
-  gboolean (*release_commit) (gpointer store, const HfSweepTarget *target, GError **error);
+  gboolean (*release_commit) (gpointer store, const HfSweepTarget *target, HfSweepReport *report,
+                              GError **error);
   /* Tells why link counts do not say what is needed, or %NULL if they do. */
   gboolean (*choose) (gpointer store, HfSweepTarget *const *targets, gsize n_targets,
                       const char **out_reason, GError **error);
   /* Unlink the objects that nothing but the targets needs, taking the repository's lock in batches:
-   * by link counts, where every other entry's pins count; or by what all the others are found to
-   * need. */
+   * by link counts, where every other entry's links count; or by what all the others are found to
+   * need.  The former may fail where the latter does not. */
   gboolean (*prune_by_links) (gpointer store, const HfSweepTarget *target, HfSweepReport *report,
                               GError **error);
   gboolean (*prune_by_marks) (gpointer store, HfSweepTarget *const *targets, gsize n_targets,

@@ -33,8 +33,7 @@ hf_trash_entry_free (HfTrashEntry *entry)
     return;
   if (entry->ref_fd >= 0)
     {
-      /* In the order of taking: another sweeper that gets the one is told by the other that it is a
-       * sweeper that it met, not a user. */
+      /* The record lock last: until then another sweeper knows that it has met a sweeper. */
       (void)flock (entry->ref_fd, LOCK_UN);
       hf_ofd_unlock (entry->ref_fd);
     }
@@ -273,20 +272,31 @@ lock_ref (HfTrashEntry *entry, GError **error)
       (void)hf_throw (error, HF_ERROR_DAMAGED, "its %s is not a regular file", HF_REF_FILE);
       return HF_TRASH_DAMAGED;
     }
-  gboolean locked = flock (entry->ref_fd, LOCK_EX | LOCK_NB) == 0
-                    && hf_ofd_lock (entry->ref_fd, HF_OFD_EXCLUSIVE, HF_OFD_TRY);
+  /* The record lock first: only sweepers take it exclusively, so that two of them always know each
+   * other by it, and neither is ever taken for a user. */
+  gboolean locked = hf_ofd_lock (entry->ref_fd, HF_OFD_EXCLUSIVE, HF_OFD_TRY)
+                    && flock (entry->ref_fd, LOCK_EX | LOCK_NB) == 0;
   if (locked)
     return verify (entry, error);
   if (hf_ofd_refused (errno) && hf_ofd_held_exclusively (entry->ref_fd))
     return HF_TRASH_GONE; /* another sweeper is at it */
   if (hf_ofd_refused (errno))
     {
+      hf_ofd_unlock (entry->ref_fd);
       /* For the report only; it is being used, and may be published or restored under our eyes. */
       entry->info = hf_deployment_read (entry->dir_fd, NULL);
       return HF_TRASH_HELD;
     }
   (void)hf_throw_errno (error, "Cannot lock its %s", HF_REF_FILE);
   return HF_TRASH_DAMAGED;
+}
+
+/* A shortage of our own says nothing about the entry. */
+static HfTrashOutcome
+outcome_of_failure (int errsv)
+{
+  return errsv == EMFILE || errsv == ENFILE || errsv == ENOMEM ? HF_TRASH_EXHAUSTED
+                                                               : HF_TRASH_DAMAGED;
 }
 
 static HfTrashOutcome
@@ -298,18 +308,20 @@ open_and_lock (HfTrashEntry *entry, GError **error)
     return HF_TRASH_GONE;
   if (entry->dir_fd < 0)
     {
+      HfTrashOutcome outcome = outcome_of_failure (errno);
       (void)hf_throw_errno (error, "Cannot open it");
-      return HF_TRASH_DAMAGED;
+      return outcome;
     }
   entry->ref_fd = hf_open_beneath (entry->dir_fd, HF_REF_FILE, O_RDWR | O_NONBLOCK, 0);
   if (entry->ref_fd < 0 && errno == ENOENT)
     return drop_empty (entry, error);
   if (entry->ref_fd < 0)
     {
+      HfTrashOutcome outcome = outcome_of_failure (errno);
       (void)hf_throw (error, HF_ERROR_DAMAGED,
                       "its %s cannot be opened (%s), so nothing tells whether it is in use",
                       HF_REF_FILE, g_strerror (errno));
-      return HF_TRASH_DAMAGED;
+      return outcome;
     }
   return lock_ref (entry, error);
 }
@@ -323,7 +335,7 @@ open_and_lock (HfTrashEntry *entry, GError **error)
  * Locks: for an entry of staging/ takes `lock` meanwhile, under which such entries are born locked.
  * Takes `.ref` exclusively, by flock(2) and as a record lock, until the entry is freed.
  *
- * Returns: %HF_TRASH_LOCKED with `state` and `info` set; %HF_TRASH_HELD, with `ref_fd` open and not
+ * Returns: %HF_TRASH_LOCKED with `state` and `info` set; %HF_TRASH_EXHAUSTED with @error set; %HF_TRASH_HELD, with `ref_fd` open and not
  *   locked as a record; %HF_TRASH_GONE; or %HF_TRASH_DAMAGED with @error set
  */
 HfTrashOutcome
@@ -331,7 +343,12 @@ hf_trash_entry_lock (HfTrashEntry *entry, GError **error)
 {
   struct stat st;
   if (fstatat (entry->installation->root_fd, entry->path, &st, AT_SYMLINK_NOFOLLOW) != 0)
-    return HF_TRASH_GONE;
+    {
+      if (errno == ENOENT)
+        return HF_TRASH_GONE;
+      (void)hf_throw_errno (error, "Cannot look at it");
+      return HF_TRASH_DAMAGED;
+    }
   if (!S_ISDIR (st.st_mode))
     return drop_symlink (entry, error);
   if (!entry->staging)
@@ -397,8 +414,9 @@ hf_trash_entry_delete_rest (HfTrashEntry *entry, GError **error)
   g_auto (HfLock) lock = HF_LOCK_INIT;
   if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error))
     return FALSE;
-  if (entry->info != NULL && !entry->staging && !entry->in_place)
-    hf_forwarding_drop (installation, entry->info->ref, entry->name);
+  if (entry->info != NULL && !entry->staging && !entry->in_place
+      && !hf_forwarding_drop (installation, entry->info->ref, entry->name, error))
+    return FALSE;
   static const char *const last[] = { HF_DEPLOYMENT_FILE, HF_REF_FILE };
   for (gsize i = 0; i < G_N_ELEMENTS (last); i++)
     if (unlinkat (entry->dir_fd, last[i], 0) != 0 && errno != ENOENT)

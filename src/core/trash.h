@@ -24,10 +24,11 @@ typedef struct
 
 typedef enum
 {
-  HF_TRASH_LOCKED,  /* ours to delete */
-  HF_TRASH_HELD,    /* somebody holds its `.ref`, which is open in the entry */
-  HF_TRASH_GONE,    /* somebody else has dealt with it, or is at it */
-  HF_TRASH_DAMAGED, /* the error says why */
+  HF_TRASH_LOCKED,    /* ours to delete */
+  HF_TRASH_HELD,      /* somebody holds its `.ref`, which is open in the entry */
+  HF_TRASH_GONE,      /* somebody else has dealt with it, or is at it */
+  HF_TRASH_DAMAGED,   /* the error says why */
+  HF_TRASH_EXHAUSTED, /* this process is short of something; the error says of what */
 } HfTrashOutcome;
 
 void hf_trash_entry_free (HfTrashEntry *entry);

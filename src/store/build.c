@@ -164,8 +164,15 @@ hf_build_import (HfBuild *build, const char *commit, GError **error)
   if (!clear_layout (build, error))
     return FALSE;
   g_autoptr (HfImport) import = hf_import_new (&params, error);
-  return import != NULL && hf_import_layout (import, commit, error)
-         && describe (build, commit, error) && hf_import_finish (import, build->info, error);
+  if (import == NULL)
+    return FALSE;
+  if (hf_import_layout (import, commit, error) && describe (build, commit, error))
+    return hf_import_finish (import, build->info, error);
+  /* While the repository's lock is still held: links of something that needs nothing would make a
+   * prune think that what they lead to is needed. */
+  g_autoptr (GError) ignored = NULL; /* the entry is swept in any case */
+  (void)!clear_layout (build, &ignored);
+  return FALSE;
 }
 
 /**

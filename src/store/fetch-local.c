@@ -9,8 +9,9 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "core/layout.h"
+#include "core/metadata.h"
+#include "tarball.h"
 
-#include <archive.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -56,41 +57,20 @@ refuse_unsafe (OstreeRepo *repo, const char *path, GFileInfo *info, gpointer dat
   return OSTREE_REPO_COMMIT_FILTER_SKIP;
 }
 
-static struct archive *
-open_archive (LocalCommit *local, GError **error)
-{
-  struct archive *archive = archive_read_new ();
-  archive_read_support_format_tar (archive);
-  archive_read_support_filter_all (archive);
-  if (archive_read_open_filename (archive, local->source, 128 * 1024) == ARCHIVE_OK)
-    return archive;
-  (void)hf_throw (error, HF_ERROR_FAILED, "%s is neither a directory nor a tarball: %s",
-                  local->source, archive_error_string (archive));
-  archive_read_free (archive);
-  return NULL;
-}
-
 static gboolean
 read_tarball (LocalCommit *local, OstreeMutableTree *tree, GError **error)
 {
   g_autoptr (GError) failed = NULL;
   OstreeRepoImportArchiveOptions options = { .autocreate_parents = TRUE };
-  struct archive *archive = open_archive (local, error);
+  if (!hf_tarball_check (local->source, error))
+    return FALSE;
+  hf_autoarchive struct archive *archive = hf_tarball_open (local->source, error);
   if (archive == NULL)
     return FALSE;
-  gboolean done = ostree_repo_import_archive_to_mtree (
-      local->fetch->repo, &options, archive, tree, local->modifier, local->cancellable, &failed);
-  archive_read_free (archive);
-  if (done)
+  if (ostree_repo_import_archive_to_mtree (local->fetch->repo, &options, archive, tree,
+                                           local->modifier, local->cancellable, &failed))
     return TRUE;
-  if (g_error_matches (failed, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    return hf_throw_ostree (error, failed, "%s", local->source);
-  HfErrorCode code = strstr (failed->message, "Invalid") != NULL
-                             || strstr (failed->message, "..") != NULL
-                             || strstr (failed->message, "nsupported") != NULL
-                         ? HF_ERROR_UNSAFE
-                         : HF_ERROR_FAILED;
-  return hf_throw (error, code, "Cannot read tarball %s: %s", local->source, failed->message);
+  return hf_throw_ostree (error, failed, "Cannot read tarball %s", local->source);
 }
 
 static gboolean
@@ -187,18 +167,18 @@ load_metadata (LocalCommit *local, OstreeMutableTree *tree, GError **error)
   if (!ostree_repo_load_file (local->fetch->repo, checksum, &stream, &info, NULL,
                               local->cancellable, error))
     return NULL;
-  if (stream == NULL || g_file_info_get_size (info) > OSTREE_MAX_METADATA_SIZE)
+  if (stream == NULL || g_file_info_get_size (info) > HF_METADATA_LIMIT)
     {
       (void)hf_throw (error, HF_ERROR_UNSAFE, "%s: '%s' of the image is too large or not a file",
                       local->source, HF_METADATA_FILE);
       return NULL;
     }
-  g_autoptr (GBytes) bytes
-      = g_input_stream_read_bytes (stream, OSTREE_MAX_METADATA_SIZE, NULL, error);
+  gsize size = (gsize)g_file_info_get_size (info), length;
+  g_autofree char *text = g_malloc (size + 1);
   g_autoptr (GError) failed = NULL;
-  if (bytes == NULL)
+  if (!g_input_stream_read_all (stream, text, size, &length, local->cancellable, error))
     return NULL;
-  if (!g_key_file_load_from_bytes (keyfile, bytes, G_KEY_FILE_KEEP_COMMENTS, &failed))
+  if (!g_key_file_load_from_data (keyfile, text, length, G_KEY_FILE_KEEP_COMMENTS, &failed))
     {
       (void)hf_throw (error, HF_ERROR_UNSAFE, "%s: '%s' of the image is not a keyfile: %s",
                       local->source, HF_METADATA_FILE, failed->message);

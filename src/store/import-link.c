@@ -51,11 +51,17 @@ adopt_at (HfImport *import, const HfClaim *claim, const char *loose, const char 
   g_autofree char *adopted = g_strdup_printf (ADOPTED_NAME, claim->name[0]);
   (void)unlinkat (entry_fd, adopted, 0);
   if (linkat (import->params.store->objects_fd, loose, entry_fd, adopted, 0) == 0)
-    return replace_in_tree (entry_fd, adopted, place, error);
+    {
+      /* One at a time: two could be in one directory, and each puts its mode and time back. */
+      g_mutex_lock (&import->mutex);
+      gboolean replaced = replace_in_tree (entry_fd, adopted, place, error);
+      g_mutex_unlock (&import->mutex);
+      return replaced;
+    }
   if (errno != EMLINK)
     return hf_throw_errno (error, "Cannot link object %s", loose);
-  /* The stored object has all the links that it can have: ours stays, as a copy.  The deployment's
-   * record, written before, does not say so; the mark on the repository does. */
+  /* The stored object has all the links that it can have: ours stays, as a copy.  The mark is set
+   * now, and the deployment's record written anew when all is linked. */
   hf_import_note_copies (import);
   return hf_links_count_no_more (import->params.store->installation, error);
 }
@@ -74,6 +80,21 @@ adopt_stored (HfImport *import, const HfClaim *claim, const char *loose, GError 
 }
 
 static gboolean
+copy_one (HfImport *import, const HfClaim *claim, GError **error)
+{
+  int entry_fd = import->params.staging->dir_fd;
+  g_autofree char *copy = g_strdup_printf (ADOPTED_NAME, claim->name[0]);
+  (void)unlinkat (entry_fd, copy, 0);
+  if (!hf_object_copy (entry_fd, claim->place, entry_fd, copy, 0, error))
+    return FALSE;
+  hf_import_note_copies (import);
+  g_mutex_lock (&import->mutex);
+  gboolean replaced = replace_in_tree (entry_fd, copy, claim->more->pdata[0], error);
+  g_mutex_unlock (&import->mutex);
+  return replaced && hf_links_count_no_more (import->params.store->installation, error);
+}
+
+static gboolean
 link_object (HfImport *import, const HfClaim *claim, GError **error)
 {
   HfObjectPath loose;
@@ -86,6 +107,13 @@ link_object (HfImport *import, const HfClaim *claim, GError **error)
     {
       const char digits[] = { claim->name[0], claim->name[1], '\0' };
       if (!hf_mkdir (objects_fd, digits, HF_MODE_DIR, error))
+        return FALSE;
+      linked = linkat (entry_fd, first, objects_fd, loose, 0);
+    }
+  /* The tree alone has all the links that a file can have: one of them becomes a copy. */
+  if (linked != 0 && errno == EMLINK && claim->more != NULL)
+    {
+      if (!copy_one (import, claim, error))
         return FALSE;
       linked = linkat (entry_fd, first, objects_fd, loose, 0);
     }

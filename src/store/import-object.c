@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <unistd.h>
 
 /* The file system cannot link here, or not once more: a copy stands in, and the prune is told. */
@@ -22,33 +21,6 @@ static gboolean
 cannot_link (int errsv)
 {
   return errsv == EMLINK || errsv == EXDEV || errsv == EPERM;
-}
-
-/* Copies contents, mode and time; @mode_or is added to the mode. */
-static gboolean
-copy_file (int from_dfd, const char *from, int to_dfd, const char *to, mode_t mode_or,
-           GError **error)
-{
-  static const struct timespec times[2] = { { 0, UTIME_OMIT }, { 0, 0 } };
-  struct stat st;
-  hf_autofd int in = hf_open_beneath (from_dfd, from, O_RDONLY | O_NONBLOCK, 0);
-  if (in < 0 || fstat (in, &st) != 0)
-    return hf_throw_errno (error, "Cannot read %s", from);
-  hf_autofd int out = hf_open_beneath (to_dfd, to, O_WRONLY | O_CREAT | O_EXCL, 0600);
-  if (out < 0)
-    return hf_throw_errno (error, "Cannot create %s", to);
-  for (off_t left = st.st_size; left > 0;)
-    {
-      ssize_t done = sendfile (out, in, NULL, (size_t)left);
-      if (done < 0 && errno == EINTR)
-        continue;
-      if (done <= 0)
-        return hf_throw_errno (error, "Cannot copy %s", to);
-      left -= done;
-    }
-  if (fchmod (out, (st.st_mode & 07777) | mode_or) != 0 || futimens (out, times) != 0)
-    return hf_throw_errno (error, "Cannot set the mode of %s", to);
-  return TRUE;
 }
 
 /* Whether a relative link climbs out of the image on its way; what is left of it is a matter of the
@@ -110,8 +82,9 @@ pin_and_copy (HfImport *import, const char *checksum, int dfd, const char *path,
         return hf_throw_errno (error, "Cannot link %s/%s", HF_PINS_DIR, pin);
       hf_import_note_copies (import);
     }
-  return S_ISLNK (st->st_mode) ? copy_symlink (import, dfd, path, place, error)
-                               : copy_file (dfd, path, place->dfd, place->name, S_IRUSR, error);
+  return S_ISLNK (st->st_mode)
+             ? copy_symlink (import, dfd, path, place, error)
+             : hf_object_copy (dfd, path, place->dfd, place->name, S_IRUSR, error);
 }
 
 /* Puts an object that is there, stored or placed by us, into the tree.  @out_linked tells whether
@@ -133,7 +106,7 @@ put_from (HfImport *import, const char *checksum, int dfd, const char *path, con
   if (!cannot_link (errno))
     return hf_throw_errno (error, "Cannot link %s", place->path);
   hf_import_note_copies (import);
-  return copy_file (dfd, path, place->dfd, place->name, 0, error);
+  return hf_object_copy (dfd, path, place->dfd, place->name, 0, error);
 }
 
 /* libostree has just verified what it pulled; only what an image may not have is left to check. */
@@ -249,7 +222,7 @@ take_metadata (HfImport *import, OstreeObjectType type, const char *checksum, co
   if (cannot_link (errno))
     {
       hf_import_note_copies (import);
-      return copy_file (objects_fd, loose, import->pins_fd, pin, 0, error);
+      return hf_object_copy (objects_fd, loose, import->pins_fd, pin, 0, error);
     }
   if (errno != ENOENT)
     return hf_throw_errno (error, "Cannot link %s/%s", HF_PINS_DIR, pin);

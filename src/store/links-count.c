@@ -35,15 +35,38 @@ is_trusted (int fd)
   return FALSE;
 }
 
+/* What cannot be listed is never taken for empty: it may be all that keeps an object. */
 static gboolean
-has_entries (int dfd, const char *path, const char *except)
+has_entries (int dfd, const char *path, const char *except, gboolean *found, GError **error)
 {
-  g_autoptr (DIR) dir = hf_dir_open (dfd, path, NULL);
+  g_autoptr (GError) failed = NULL;
+  g_autoptr (DIR) dir = hf_dir_open (dfd, path, &failed);
   const struct dirent *entry = NULL;
-  while (dir != NULL && hf_dir_next (dir, &entry, NULL) && entry != NULL)
-    if (g_strcmp0 (entry->d_name, except) != 0)
-      return TRUE;
-  return FALSE;
+  if (dir == NULL && errno == ENOENT)
+    return TRUE;
+  if (dir == NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&failed));
+      return FALSE;
+    }
+  while (!*found)
+    {
+      if (!hf_dir_next (dir, &entry, error))
+        return FALSE;
+      if (entry == NULL)
+        break;
+      *found = g_strcmp0 (entry->d_name, except) != 0;
+    }
+  return TRUE;
+}
+
+static gboolean
+has_foreign_refs (HfStore *store, gboolean *out, GError **error)
+{
+  *out = FALSE;
+  return has_entries (store->repo_fd, HF_REPO_REFS, HF_REPO_DEPLOY_REFS, out, error)
+         && has_entries (store->repo_fd, HF_REPO_REMOTE_REFS, NULL, out, error)
+         && has_entries (store->repo_fd, HF_REPO_MIRROR_REFS, NULL, out, error);
 }
 
 /* A copied installation: its pins are links to something, but not to what is stored. */
@@ -74,16 +97,17 @@ hf_links_count (HfStore *store, HfSweepTarget *const *targets, gsize n_targets,
                 const char **out_reason, GError **error)
 {
   struct stat st;
+  gboolean foreign = FALSE;
   *out_reason = NULL;
   if (fstat (store->repo_fd, &st) != 0)
     return hf_throw_errno (error, "Cannot look at %s", HF_REPO_DIR);
+  if (!has_foreign_refs (store, &foreign, error))
+    return FALSE;
   if (!is_trusted (store->objects_fd))
     *out_reason = "the file system's link counts are not trusted";
   else if ((st.st_mode & HF_MODE_COPIES) != 0)
     *out_reason = "a deployment has copies in place of links";
-  else if (has_entries (store->repo_fd, HF_REPO_REFS, HF_REPO_DEPLOY_REFS)
-           || has_entries (store->repo_fd, HF_REPO_REMOTE_REFS, NULL)
-           || has_entries (store->repo_fd, HF_REPO_MIRROR_REFS, NULL))
+  else if (foreign)
     *out_reason = "the repository has refs that are not holdfast's";
   for (gsize i = 0; i < n_targets && *out_reason == NULL; i++)
     if (has_strange_pin (store, targets[i]))

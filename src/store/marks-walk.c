@@ -177,12 +177,36 @@ hf_marks_walk (HfMarks *marks, int pins_fd, const char *commit, GError **error)
 }
 
 static gboolean
-is_stored (HfMarks *marks, const char *commit)
+is_stored (HfMarks *marks, const char *commit, gboolean *out, GError **error)
 {
   HfObjectPath loose;
   struct stat st;
-  hf_object_loose_path (loose, commit, hf_object_suffix (OSTREE_OBJECT_TYPE_COMMIT));
-  return fstatat (marks->store->objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) == 0;
+  hf_object_loose_path (loose, commit, HF_SUFFIX_COMMIT);
+  *out = fstatat (marks->store->objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) == 0;
+  return *out || errno == ENOENT || hf_throw_errno (error, "Cannot look at commit %s", commit);
+}
+
+/* A foreign ref's history, as far as it is there. */
+static gboolean
+walk_history (HfMarks *marks, const char *tip, GError **error)
+{
+  g_autofree char *at = g_strdup (tip);
+  while (at != NULL)
+    {
+      gboolean stored;
+      if (!is_stored (marks, at, &stored, error))
+        return FALSE;
+      if (!stored)
+        break;
+      if (!hf_marks_walk (marks, -1, at, error))
+        return FALSE;
+      g_autoptr (GVariant) variant = load (marks, -1, OSTREE_OBJECT_TYPE_COMMIT, at, error);
+      if (variant == NULL)
+        return FALSE;
+      g_free (at);
+      at = ostree_commit_get_parent (variant);
+    }
+  return TRUE;
 }
 
 /**
@@ -205,19 +229,8 @@ hf_marks_walk_foreign (HfMarks *marks, GError **error)
   g_hash_table_iter_init (&iter, refs);
   while (g_hash_table_iter_next (&iter, &ref, &commit))
     {
-      if (g_str_has_prefix (ref, HF_REPO_DEPLOY_REFS "/"))
-        continue;
-      g_autofree char *at = g_strdup (commit);
-      while (at != NULL && is_stored (marks, at))
-        {
-          if (!hf_marks_walk (marks, -1, at, error))
-            return FALSE;
-          g_autoptr (GVariant) variant = load (marks, -1, OSTREE_OBJECT_TYPE_COMMIT, at, error);
-          if (variant == NULL)
-            return FALSE;
-          g_free (at);
-          at = ostree_commit_get_parent (variant);
-        }
+      if (!g_str_has_prefix (ref, HF_REPO_DEPLOY_REFS "/") && !walk_history (marks, commit, error))
+        return FALSE;
     }
   return TRUE;
 }

@@ -9,8 +9,10 @@
 #include "base/fd.h"
 #include "core/layout.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 
 /* libostree's own limit for metadata. */
 #define METADATA_LIMIT OSTREE_MAX_METADATA_SIZE
@@ -148,4 +150,42 @@ char *
 hf_checksum_from_variant (GVariant *ay)
 {
   return ostree_checksum_from_bytes_v (ay);
+}
+
+/**
+ * hf_object_copy:
+ * @from_dfd: a directory
+ * @from: a regular file below it
+ * @to_dfd: another
+ * @to: a name there that does not exist
+ * @mode_or: what to add to the mode
+ *
+ * Copies contents and mode, and gives the copy the time that all files of an image have.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_object_copy (int from_dfd, const char *from, int to_dfd, const char *to, mode_t mode_or,
+                GError **error)
+{
+  static const struct timespec times[2] = { { 0, UTIME_OMIT }, { 0, 0 } };
+  struct stat st;
+  hf_autofd int in = hf_open_beneath (from_dfd, from, O_RDONLY | O_NONBLOCK, 0);
+  if (in < 0 || fstat (in, &st) != 0)
+    return hf_throw_errno (error, "Cannot read %s", from);
+  hf_autofd int out = hf_open_beneath (to_dfd, to, O_WRONLY | O_CREAT | O_EXCL, 0600);
+  if (out < 0)
+    return hf_throw_errno (error, "Cannot create %s", to);
+  for (off_t left = st.st_size; left > 0;)
+    {
+      ssize_t done = sendfile (out, in, NULL, (size_t)left);
+      if (done < 0 && errno == EINTR)
+        continue;
+      if (done <= 0)
+        return hf_throw_errno (error, "Cannot copy %s", to);
+      left -= done;
+    }
+  if (fchmod (out, (st.st_mode & 07777) | mode_or) != 0 || futimens (out, times) != 0)
+    return hf_throw_errno (error, "Cannot set the mode of %s", to);
+  return TRUE;
 }

@@ -46,6 +46,32 @@ fast_prune_clear (FastPrune *prune)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (FastPrune, fast_prune_clear)
 
+/* An entry without `deployment` that has links to what is stored is an import that failed or died: it
+ * needs nothing, and what it links looks needed.  None is at work while the lock is held. */
+static gboolean
+check_links_tell (FastPrune *prune, GError **error)
+{
+  HfInstallation *installation = prune->hold.store->installation;
+  g_autoptr (DIR) dir = hf_dir_open (installation->root_fd, HF_STAGING_DIR, error);
+  const struct dirent *entry;
+  if (dir == NULL)
+    return FALSE;
+  for (;;)
+    {
+      if (!hf_dir_next (dir, &entry, error))
+        return FALSE;
+      if (entry == NULL)
+        return TRUE;
+      struct stat st;
+      g_autofree char *deployment = g_strconcat (entry->d_name, "/" HF_DEPLOYMENT_FILE, NULL);
+      g_autofree char *pins = g_strconcat (entry->d_name, "/" HF_PINS_DIR, NULL);
+      if (fstatat (dirfd (dir), deployment, &st, AT_SYMLINK_NOFOLLOW) != 0
+          && fstatat (dirfd (dir), pins, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return hf_throw (error, HF_ERROR_CHANGED, "%s/%s has links that count and mean nothing",
+                         HF_STAGING_DIR, entry->d_name);
+    }
+}
+
 static gboolean
 is_own_pin (const FastPrune *prune, const char *checksum, const char *suffix,
             const struct stat *stored)
@@ -66,7 +92,8 @@ decide (FastPrune *prune, const char *checksum, const char *suffix, Decision *ou
   struct stat st;
   gboolean released;
   *out = OBJECT_GONE;
-  if (!hf_prune_hold_breathe (&prune->hold, &released, error))
+  if (!hf_prune_hold_breathe (&prune->hold, &released, error)
+      || (released && !check_links_tell (prune, error)))
     return FALSE;
   hf_object_loose_path (loose, checksum, suffix);
   if (fstatat (prune->hold.store->objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) != 0)
@@ -177,7 +204,8 @@ decide_commit (FastPrune *prune, const char *commit, Decision *out, GError **err
  * Locks: needs `prune-lock`, from here until the pins are dropped: to another pruner they would be
  * links that count.  Takes the repository's, exclusively, in batches.
  *
- * Returns: %FALSE with @error set on failure
+ * Returns: %FALSE with %HF_ERROR_CHANGED if links do not tell just now, or another error; the full
+ *   prune may do better in any case
  */
 gboolean
 hf_prune_fast (HfStore *store, const HfSweepTarget *target, HfSweepReport *report, GError **error)
@@ -189,7 +217,7 @@ hf_prune_fast (HfStore *store, const HfSweepTarget *target, HfSweepReport *repor
   prune.visited = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   prune.queue = g_ptr_array_new ();
   if (prune.pins_fd < 0 || !hf_prune_hold_begin (&prune.hold, store, report, error)
-      || !decide_commit (&prune, commit, &decision, error))
+      || !check_links_tell (&prune, error) || !decide_commit (&prune, commit, &decision, error))
     return FALSE;
   if (decision == OBJECT_KEPT)
     return TRUE;
@@ -202,5 +230,6 @@ hf_prune_fast (HfStore *store, const HfSweepTarget *target, HfSweepReport *repor
   g_autofree char *contents = hf_checksum_from_variant (contents_v);
   g_autofree char *meta = hf_checksum_from_variant (meta_v);
   return decide_tree (&prune, contents, error)
-         && decide (&prune, meta, HF_SUFFIX_DIR_META, &decision, error) && walk (&prune, error);
+         && decide (&prune, meta, HF_SUFFIX_DIR_META, &decision, error) && walk (&prune, error)
+         && hf_prune_hold_finish (&prune.hold, error);
 }

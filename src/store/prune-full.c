@@ -126,7 +126,8 @@ hf_prune_full (HfStore *store, HfSweepTarget *const *targets, gsize n_targets,
   gboolean done = hf_prune_hold_begin (&prune.hold, store, report, error)
                   && hf_marks_refresh (marks, error) && prune_pass (&prune, TRUE, error)
                   && prune_pass (&prune, FALSE, error)
-                  && (hf_marks_any_copies (marks) || hf_links_count_again (store, error));
+                  && (hf_marks_any_copies (marks) || hf_links_count_again (store, error))
+                  && hf_prune_hold_finish (&prune.hold, error);
   hf_prune_hold_end (&prune.hold);
   return done;
 }

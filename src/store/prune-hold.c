@@ -6,6 +6,7 @@
 #include "prune-hold.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "commit-ref.h"
 
 #include <errno.h>
@@ -69,22 +70,40 @@ hf_prune_hold_breathe (HfPruneHold *hold, gboolean *out_released, GError **error
 }
 
 /**
+ * hf_prune_hold_finish:
+ * @hold: a hold whose work is done
+ *
+ * Makes what was unlinked durable, before the entry that tells of it goes, and removes the
+ * directories of objects/ that were left empty: an import makes such a directory anew, and none is
+ * at work while the lock is held.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_prune_hold_finish (HfPruneHold *hold, GError **error)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (hold->touched); i++)
+    {
+      static const char hex[] = "0123456789abcdef";
+      const char digits[] = { hex[i / 16], hex[i % 16], '\0' };
+      if (!hold->touched[i])
+        continue;
+      if (!hf_dir_sync (hold->store->objects_fd, digits, error))
+        return FALSE;
+      (void)unlinkat (hold->store->objects_fd, digits, AT_REMOVEDIR);
+    }
+  return TRUE;
+}
+
+/**
  * hf_prune_hold_end:
  * @hold: a hold
  *
- * Removes the directories of objects/ that were left empty, and gives the repository's lock up.  An
- * import makes such a directory anew; none is at work while the lock is held.
+ * Gives the repository's lock up.
  */
 void
 hf_prune_hold_end (HfPruneHold *hold)
 {
-  for (guint i = 0; hold->lock.fd >= 0 && i < G_N_ELEMENTS (hold->touched); i++)
-    {
-      static const char hex[] = "0123456789abcdef";
-      const char digits[] = { hex[i / 16], hex[i % 16], '\0' };
-      if (hold->touched[i])
-        (void)unlinkat (hold->store->objects_fd, digits, AT_REMOVEDIR);
-    }
   hf_lock_release (&hold->lock);
 }
 

@@ -26,6 +26,7 @@ gboolean hf_prune_hold_begin (HfPruneHold *hold, HfStore *store, HfSweepReport *
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_prune_hold_breathe (HfPruneHold *hold, gboolean *out_released,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_prune_hold_finish (HfPruneHold *hold, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void hf_prune_hold_end (HfPruneHold *hold);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (HfPruneHold, hf_prune_hold_end)
 

@@ -42,31 +42,31 @@ prune_by_marks (gpointer data, HfSweepTarget *const *targets, gsize n_targets,
 /* See HfSweepStore.  If the stored commit's only other link is our pin, no other deployment has it;
  * if there are more links, or none that could be counted, the prune decides, commits first too. */
 static gboolean
-release_commit (gpointer data, const HfSweepTarget *target, GError **error)
+release_commit (gpointer data, const HfSweepTarget *target, HfSweepReport *report, GError **error)
 {
   HfStore *store = data;
-  HfObjectPath pin, loose;
-  struct stat pinned, stored;
+  HfObjectPath loose;
+  struct stat stored;
   const char *reason;
   const char *commit = target->info->commit;
   HfSweepTarget *const targets[] = { (HfSweepTarget *)target };
   if (!hf_links_count (store, targets, 1, &reason, error))
     return FALSE;
-  if (reason != NULL)
-    return TRUE;
-  hf_object_pin_name (pin, commit, HF_SUFFIX_COMMIT);
   hf_object_loose_path (loose, commit, HF_SUFFIX_COMMIT);
-  g_autofree char *path = g_strconcat (HF_PINS_DIR "/", pin, NULL);
-  if (fstatat (target->dir_fd, path, &pinned, AT_SYMLINK_NOFOLLOW) != 0
-      || fstatat (store->objects_fd, loose, &stored, AT_SYMLINK_NOFOLLOW) != 0
-      || !hf_stat_same_file (&pinned, &stored) || stored.st_nlink != 2)
+  if (reason != NULL || fstatat (store->objects_fd, loose, &stored, AT_SYMLINK_NOFOLLOW) != 0
+      || stored.st_nlink != 2)
     return TRUE;
   if (!hf_commit_ref_remove (store, commit, error))
     return FALSE;
-  if (unlinkat (store->objects_fd, loose, 0) != 0 && errno != ENOENT)
+  if (unlinkat (store->objects_fd, loose, 0) != 0)
     return hf_throw_errno (error, "Cannot unlink commit %s", commit);
+  report->objects++;
+  report->bytes += (guint64)stored.st_blocks * 512;
   const char digits[] = { commit[0], commit[1], '\0' };
-  return hf_dir_sync (store->objects_fd, digits, error);
+  if (!hf_dir_sync (store->objects_fd, digits, error))
+    return FALSE;
+  (void)unlinkat (store->objects_fd, digits, AT_REMOVEDIR); /* if it is empty now */
+  return TRUE;
 }
 
 /**

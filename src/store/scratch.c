@@ -111,6 +111,7 @@ says_corrupt (const GError *cause)
   return g_error_matches (cause, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT)
          || g_error_matches (cause, G_IO_ERROR, G_IO_ERROR_INVALID_DATA)
          || strstr (cause->message, "orrupted") != NULL
+         || strstr (cause->message, "Parsing ") != NULL
          || strstr (cause->message, "hecksum") != NULL;
 }
 
@@ -125,7 +126,7 @@ says_unsafe (const GError *cause)
 
 /**
  * hf_throw_ostree:
- * @cause: what libostree said
+ * @cause: (nullable): what libostree said
  * @format: what was tried, on what
  *
  * Translates an error of libostree or GIO into ours.  A cancelled operation stays
@@ -140,6 +141,8 @@ hf_throw_ostree (GError **error, const GError *cause, const char *format, ...)
   va_start (args, format);
   g_autofree char *what = g_strdup_vprintf (format, args);
   va_end (args);
+  if (cause == NULL) /* libostree has failed without a word */
+    return hf_throw (error, HF_ERROR_FAILED, "%s", what);
   if (g_error_matches (cause, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     {
       g_propagate_error (error, g_error_copy (cause));

@@ -220,7 +220,7 @@ removed (HfInstallation *installation, const char *ref, char digit)
   g_autoptr (GError) error = NULL;
   g_autoptr (HfRef) parsed = ref_of (ref);
   g_autofree char *name = deploy (installation, ref, digit);
-  (void)!hf_remove_ref (installation, parsed, &error);
+  (void)!hf_remove_ref (installation, parsed, FALSE, &error);
   g_assert_no_error (error);
   g_autoptr (GPtrArray) names = names_in (installation->root_fd, HF_REMOVED_DIR);
   for (guint i = 0; i < names->len; i++)
@@ -302,7 +302,8 @@ fake_call (FakeStore *store, const char *call, char *line, const HfSweepTarget *
 }
 
 static gboolean
-fake_release (gpointer data, const HfSweepTarget *target, GError **error)
+fake_release (gpointer data, const HfSweepTarget *target, HfSweepReport *report,
+              GError **error)
 {
   return fake_call (data, "release", g_strconcat ("release ", target->path, NULL), target, error);
 }

@@ -40,7 +40,7 @@ remove_app (Fixture *fixture)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (HfRef) ref = ref_of (APP);
-  (void)!hf_remove_ref (fixture->installation, ref, &error);
+  (void)!hf_remove_ref (fixture->installation, ref, FALSE, &error);
   g_assert_no_error (error);
 }
 

@@ -19,7 +19,7 @@ remove_ref (HfInstallation *installation, const char *text)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (HfRef) ref = ref_of (text);
-  (void)!hf_remove_ref (installation, ref, &error);
+  (void)!hf_remove_ref (installation, ref, FALSE, &error);
   g_assert_no_error (error);
 }
 
@@ -54,7 +54,7 @@ test_not_installed (Fixture *fixture, gconstpointer data)
     {
       g_autoptr (GError) error = NULL;
       g_autoptr (HfRef) ref = ref_of (refs[i]);
-      g_assert_false (hf_remove_ref (fixture->installation, ref, &error));
+      g_assert_false (hf_remove_ref (fixture->installation, ref, FALSE, &error));
       g_assert_error (error, HF_ERROR, HF_ERROR_NOT_FOUND);
       g_assert_false (is_marked (fixture->installation));
     }
@@ -104,7 +104,7 @@ test_forwarding_drop (Fixture *fixture, gconstpointer data)
   g_autofree char *link = deployed_path (APP, hf_removed_name_deployment (entry));
   g_assert_no_errno (unlinkat (installation->root_fd, link, 0));
   g_assert_no_errno (symlinkat ("elsewhere", installation->root_fd, link));
-  hf_forwarding_drop (installation, ref, entry);
+  g_assert_true (hf_forwarding_drop (installation, ref, entry, NULL));
   g_assert_true (exists (installation->root_fd, link));
 }
 
