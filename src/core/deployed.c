@@ -256,9 +256,9 @@ hf_deployed_find (HfInstallation *installation, const char *text, const char *br
   if (found->len == 1)
     return g_ptr_array_steal_index (found, 0);
   if (found->len == 0)
-    (void)hf_throw (error, HF_ERROR_NOT_FOUND,
-                    "%s is not installed in %s: `holdfast list` shows what is", text,
-                    installation->path);
+    (void)hf_throw (
+        error, HF_ERROR_NOT_FOUND, "%s%s%s is not installed in %s: `holdfast list` shows what is",
+        text, branch != NULL ? ", branch " : "", branch != NULL ? branch : "", installation->path);
   else
     (void)hf_throw (error, HF_ERROR_USAGE, "'%s' may be %s or %s: give more of the ref", text,
                     ((HfDeployed *)found->pdata[0])->ref->full,

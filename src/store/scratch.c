@@ -155,7 +155,10 @@ hf_throw_ostree (GError **error, const GError *cause, const char *format, ...)
            || strstr (cause->message, g_strerror (ENOSPC)) != NULL
            || strstr (cause->message, g_strerror (EDQUOT)) != NULL)
     code = HF_ERROR_NO_SPACE;
-  else if (cause->domain == OSTREE_GPG_ERROR || says_corrupt (cause))
+  else if (says_corrupt (cause))
+    return hf_throw (error, HF_ERROR_UNTRUSTED, "%s: an object is damaged or cut short: %s", what,
+                     cause->message);
+  else if (cause->domain == OSTREE_GPG_ERROR || strstr (cause->message, "ref binding") != NULL)
     code = HF_ERROR_UNTRUSTED;
   else if (says_unsafe (cause))
     code = HF_ERROR_UNSAFE;
