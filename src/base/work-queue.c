@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Work that makes more work.  The newest task is done first: walking a tree, the queue then holds
- * the siblings along one path and not a whole level.
+ * Work that makes more work.  The newest task is done first: walking a tree, the queue then holds the
+ * siblings along one path and not a whole level.  Its mutex is POSIX's and not GLib's, which
+ * ThreadSanitizer does not see.
  */
 #include "work-queue.h"
 
 #include <linux/ioprio.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,8 +20,8 @@ struct HfWorkQueue
   HfWorkFunc func;
   gpointer data;
   HfWorkPriority priority;
-  GMutex mutex;
-  GCond changed;
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
   GPtrArray *tasks; /* owned elements */
   guint busy;       /* threads that have a task, and may push more */
   GError *error;    /* the first */
@@ -33,10 +35,10 @@ struct HfWorkQueue
 void
 hf_work_queue_push (HfWorkQueue *queue, gpointer task)
 {
-  g_mutex_lock (&queue->mutex);
+  (void)pthread_mutex_lock (&queue->mutex);
   g_ptr_array_add (queue->tasks, task);
-  g_cond_signal (&queue->changed);
-  g_mutex_unlock (&queue->mutex);
+  (void)pthread_cond_signal (&queue->changed);
+  (void)pthread_mutex_unlock (&queue->mutex);
 }
 
 /* Takes a task, or waits for one; NULL once nobody can push any more, or something failed. */
@@ -44,27 +46,27 @@ static gpointer
 take (HfWorkQueue *queue)
 {
   gpointer task = NULL;
-  g_mutex_lock (&queue->mutex);
+  (void)pthread_mutex_lock (&queue->mutex);
   while (queue->tasks->len == 0 && queue->busy > 0 && queue->error == NULL)
-    g_cond_wait (&queue->changed, &queue->mutex);
+    (void)pthread_cond_wait (&queue->changed, &queue->mutex);
   if (queue->tasks->len > 0 && queue->error == NULL)
     {
       task = g_ptr_array_steal_index_fast (queue->tasks, queue->tasks->len - 1);
       queue->busy++;
     }
-  g_mutex_unlock (&queue->mutex);
+  (void)pthread_mutex_unlock (&queue->mutex);
   return task;
 }
 
 static void
 finish (HfWorkQueue *queue, GError *error)
 {
-  g_mutex_lock (&queue->mutex);
+  (void)pthread_mutex_lock (&queue->mutex);
   queue->busy--;
   if (queue->error == NULL)
     queue->error = g_steal_pointer (&error);
-  g_cond_broadcast (&queue->changed);
-  g_mutex_unlock (&queue->mutex);
+  (void)pthread_cond_broadcast (&queue->changed);
+  (void)pthread_mutex_unlock (&queue->mutex);
   g_clear_error (&error);
 }
 
@@ -115,8 +117,8 @@ hf_work_queue_run (GPtrArray *tasks, HfWorkPriority priority, HfWorkFunc func, g
   HfWorkQueue queue = { .func = func, .data = data, .priority = priority, .tasks = tasks };
   GThread *threads[MOST_THREADS];
   guint n = 0, wanted = MIN (g_get_num_processors (), MOST_THREADS);
-  g_mutex_init (&queue.mutex);
-  g_cond_init (&queue.changed);
+  (void)pthread_mutex_init (&queue.mutex, NULL);
+  (void)pthread_cond_init (&queue.changed, NULL);
   guint others = priority == HF_WORK_IDLE ? wanted : wanted - 1;
   while (n < others
          && (threads[n] = g_thread_try_new ("worker", thread_main, &queue, NULL)) != NULL)
@@ -127,8 +129,8 @@ hf_work_queue_run (GPtrArray *tasks, HfWorkPriority priority, HfWorkFunc func, g
   for (guint i = 0; i < n; i++)
     (void)g_thread_join (threads[i]);
   g_ptr_array_unref (queue.tasks);
-  g_cond_clear (&queue.changed);
-  g_mutex_clear (&queue.mutex);
+  (void)pthread_cond_destroy (&queue.changed);
+  (void)pthread_mutex_destroy (&queue.mutex);
   if (queue.error == NULL)
     return TRUE;
   g_propagate_error (error, queue.error);

@@ -21,8 +21,8 @@ claim_free (HfClaim *claim)
 void
 hf_import_claims_init (HfImport *import)
 {
-  g_mutex_init (&import->mutex);
-  g_cond_init (&import->claim_done);
+  (void)pthread_mutex_init (&import->mutex, NULL);
+  (void)pthread_cond_init (&import->claim_done, NULL);
   import->claims
       = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify)claim_free);
   import->new_objects = g_ptr_array_new ();
@@ -37,8 +37,8 @@ hf_import_claims_clear (HfImport *import)
 {
   g_clear_pointer (&import->new_objects, g_ptr_array_unref);
   g_clear_pointer (&import->claims, g_hash_table_unref);
-  g_cond_clear (&import->claim_done);
-  g_mutex_clear (&import->mutex);
+  (void)pthread_cond_destroy (&import->claim_done);
+  (void)pthread_mutex_destroy (&import->mutex);
 }
 
 /**
@@ -55,11 +55,11 @@ hf_import_claims_clear (HfImport *import)
 HfClaim *
 hf_import_claim (HfImport *import, const char *name, gboolean *out_ours)
 {
-  g_mutex_lock (&import->mutex);
+  (void)pthread_mutex_lock (&import->mutex);
   HfClaim *claim;
   /* One whose thread failed is gone when we wake: then it is ours, to fail at in the same way. */
   while ((claim = g_hash_table_lookup (import->claims, name)) != NULL && !claim->done)
-    g_cond_wait (&import->claim_done, &import->mutex);
+    (void)pthread_cond_wait (&import->claim_done, &import->mutex);
   *out_ours = claim == NULL;
   if (claim == NULL)
     {
@@ -67,7 +67,7 @@ hf_import_claim (HfImport *import, const char *name, gboolean *out_ours)
       claim->name = g_strdup (name);
       g_hash_table_insert (import->claims, claim->name, claim);
     }
-  g_mutex_unlock (&import->mutex);
+  (void)pthread_mutex_unlock (&import->mutex);
   return claim;
 }
 
@@ -80,15 +80,15 @@ hf_import_claim (HfImport *import, const char *name, gboolean *out_ours)
 void
 hf_import_claim_done (HfImport *import, HfClaim *claim, const char *place)
 {
-  g_mutex_lock (&import->mutex);
+  (void)pthread_mutex_lock (&import->mutex);
   claim->done = TRUE;
   if (place != NULL)
     {
       claim->place = g_strdup (place);
       g_ptr_array_add (import->new_objects, claim);
     }
-  g_cond_broadcast (&import->claim_done);
-  g_mutex_unlock (&import->mutex);
+  (void)pthread_cond_broadcast (&import->claim_done);
+  (void)pthread_mutex_unlock (&import->mutex);
 }
 
 /**
@@ -99,10 +99,10 @@ hf_import_claim_done (HfImport *import, HfClaim *claim, const char *place)
 void
 hf_import_claim_failed (HfImport *import, HfClaim *claim)
 {
-  g_mutex_lock (&import->mutex);
+  (void)pthread_mutex_lock (&import->mutex);
   g_hash_table_remove (import->claims, claim->name);
-  g_cond_broadcast (&import->claim_done);
-  g_mutex_unlock (&import->mutex);
+  (void)pthread_cond_broadcast (&import->claim_done);
+  (void)pthread_mutex_unlock (&import->mutex);
 }
 
 /**
@@ -114,11 +114,11 @@ hf_import_claim_failed (HfImport *import, HfClaim *claim)
 void
 hf_import_claim_add_place (HfImport *import, HfClaim *claim, const char *place)
 {
-  g_mutex_lock (&import->mutex);
+  (void)pthread_mutex_lock (&import->mutex);
   if (claim->more == NULL)
     claim->more = g_ptr_array_new_with_free_func (g_free);
   g_ptr_array_add (claim->more, g_strdup (place));
-  g_mutex_unlock (&import->mutex);
+  (void)pthread_mutex_unlock (&import->mutex);
 }
 
 /**
@@ -129,9 +129,9 @@ hf_import_claim_add_place (HfImport *import, HfClaim *claim, const char *place)
 void
 hf_import_add_size (HfImport *import, guint64 size)
 {
-  g_mutex_lock (&import->mutex);
+  (void)pthread_mutex_lock (&import->mutex);
   import->size += size;
-  g_mutex_unlock (&import->mutex);
+  (void)pthread_mutex_unlock (&import->mutex);
 }
 
 /**
@@ -143,7 +143,7 @@ hf_import_add_size (HfImport *import, guint64 size)
 void
 hf_import_note_copies (HfImport *import)
 {
-  g_mutex_lock (&import->mutex);
+  (void)pthread_mutex_lock (&import->mutex);
   import->copies = TRUE;
-  g_mutex_unlock (&import->mutex);
+  (void)pthread_mutex_unlock (&import->mutex);
 }

@@ -53,9 +53,9 @@ adopt_at (HfImport *import, const HfClaim *claim, const char *loose, const char 
   if (linkat (import->params.store->objects_fd, loose, entry_fd, adopted, 0) == 0)
     {
       /* One at a time: two could be in one directory, and each puts its mode and time back. */
-      g_mutex_lock (&import->mutex);
+      (void)pthread_mutex_lock (&import->mutex);
       gboolean replaced = replace_in_tree (entry_fd, adopted, place, error);
-      g_mutex_unlock (&import->mutex);
+      (void)pthread_mutex_unlock (&import->mutex);
       return replaced;
     }
   if (errno != EMLINK)
@@ -88,9 +88,9 @@ copy_one (HfImport *import, const HfClaim *claim, GError **error)
   if (!hf_object_copy (entry_fd, claim->place, entry_fd, copy, 0, error))
     return FALSE;
   hf_import_note_copies (import);
-  g_mutex_lock (&import->mutex);
+  (void)pthread_mutex_lock (&import->mutex);
   gboolean replaced = replace_in_tree (entry_fd, copy, claim->more->pdata[0], error);
-  g_mutex_unlock (&import->mutex);
+  (void)pthread_mutex_unlock (&import->mutex);
   return replaced && hf_links_count_no_more (import->params.store->installation, error);
 }
 

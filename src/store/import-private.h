@@ -8,6 +8,8 @@
 #include "import.h"
 #include "object.h"
 
+#include <pthread.h>
+
 /* An object that several threads may want, and that one of them gets. */
 typedef struct
 {
@@ -26,8 +28,8 @@ struct HfImport
   int pins_fd;          /* owned */
   int fetch_objects_fd; /* owned; of the entry's own repository, or -1 */
 
-  GMutex mutex; /* for all that follows */
-  GCond claim_done;
+  pthread_mutex_t mutex; /* for all that follows */
+  pthread_cond_t claim_done;
   GHashTable *claims;     /* owned; HfClaim by name */
   GPtrArray *new_objects; /* not owned elements; the claims of what the repository does not have */
   guint64 size;           /* bytes of regular files */
