@@ -75,9 +75,11 @@ print_text (const HfSweepReport *report)
   if (report->entries->len == 0 && report->objects == 0)
     return;
   g_autofree char *freed = g_format_size (report->bytes);
-  hf_output_line ("%u swept, %u held, %u damaged; %" G_GUINT64_FORMAT " objects, %s freed%s",
-                  report->swept, report->held, report->damaged, report->objects, freed,
-                  report->full ? " by a full prune" : "");
+  hf_output_line ("%u swept, %u held, %u damaged; %" G_GUINT64_FORMAT " objects, %s freed",
+                  report->swept, report->held, report->damaged, report->objects, freed);
+  if (report->full)
+    hf_output_line ("All stored objects were looked at: %s",
+                    report->reason != NULL ? report->reason : "asked for");
 }
 
 static void
