@@ -6,22 +6,6 @@
 # shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
 . "$(dirname "$0")/../lib/holdfast.sh"
 
-# hold KIND MODE FILE: a process that holds it; sets HOLDER.
-hold() {
-  local line
-  mkfifo "$T/hold.in" "$T/hold.out"
-  "$TOOLS/hold-lock" "$@" <"$T/hold.in" >"$T/hold.out" &
-  HOLDER=$!
-  started $HOLDER
-  exec {HOLD_IN}>"$T/hold.in" {line}<"$T/hold.out"
-  equal "$(read_line "$line")" held
-}
-
-let_go() {
-  exec {HOLD_IN}>&-
-  wait "$HOLDER"
-}
-
 keeps_its_entry() { # WHEN KIND MODE
   installed archive-1 "$HELLO" "$OTHER"
   if [ "$1" = before ]; then

@@ -80,7 +80,7 @@ killed_at() { # COMMAND SYSTEM-CALL:WHEN...
   for point in "$@"; do
     cp -a "$start" "$INST"
     status=0
-    strace -f -qq -o /dev/null -e "trace=${point%:*}" \
+    traced -o /dev/null -e "trace=${point%:*}" \
       -e "inject=${point%:*}:signal=KILL:when=${point#*:}" \
       "$HOLDFAST" --installation="$INST" "${command[@]}" >"$T/out" 2>&1 || status=$?
     if [ "$status" -eq 137 ]; then

@@ -13,12 +13,13 @@ plain_build() {
   mkdir -p "$PLAIN"
   exec {lock}>"$PLAIN/test-lock"
   flock "$lock"
-  if [ ! -e "$PLAIN/build.ninja" ]; then
-    meson setup "$PLAIN" "$SOURCE" --prefix=/usr --buildtype=release
-  fi
-  meson configure "$PLAIN" -Dtest-hooks=false -Dprefix=/usr
-  ninja -C "$PLAIN"
-  DESTDIR=$T/destination meson install -C "$PLAIN" --no-rebuild
+  {
+    if [ ! -e "$PLAIN/build.ninja" ]; then
+      meson setup "$PLAIN" "$SOURCE" --prefix=/usr --buildtype=release -Dtest-hooks=false
+    fi
+    ninja -C "$PLAIN" src/cli/holdfast src/cli/holdfast-store
+    DESTDIR=$T/destination meson install -C "$PLAIN" --no-rebuild
+  } >"$T/build.log" 2>&1 || { tail -n 50 "$T/build.log"; return 1; }
   exec {lock}>&-
 }
 

@@ -98,7 +98,7 @@ he_changes_nothing_of_roots() {
   snapshot >"$T/before"
   local command
   for command in 'uninstall org.example.Other' 'update org.example.Platform' 'install test org.example.Hello' \
-    'remote-add --no-verify more /nowhere' 'remote-delete test' 'sweep'; do
+    "remote-add --no-verify more $FIXTURES/archive-1" 'remote-delete test' 'sweep'; do
     # shellcheck disable=SC2086 # words
     expect_error 1 'permission|permitted' his_holdfast --installation="$INST" $command
   done

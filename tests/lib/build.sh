@@ -48,6 +48,7 @@ build() {
     meson setup "$directory" "$SOURCE" --prefix=/usr "$@" >/dev/null ||
       { cat "$directory/meson-logs/meson-log.txt"; return 1; }
   fi
-  ninja --quiet -C "$directory" || return 1
+  ninja --quiet -C "$directory" >"$directory/build.log" 2>&1 ||
+    { cat "$directory/build.log"; return 1; }
   DESTDIR=$directory/root meson install -C "$directory" --no-rebuild --quiet >/dev/null
 }

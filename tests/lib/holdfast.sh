@@ -38,7 +38,11 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # Errors that the sanitizers find must never look like an exit status of ours.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-exitcode=99:detect_leaks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-exitcode=99:halt_on_error=1:print_stacktrace=1}
-export LSAN_OPTIONS=${LSAN_OPTIONS:-exitcode=99:print_suppressions=0:suppressions=$LIB/leaks.supp}
+
+# traced OPTION... COMMAND...: strace, under which LeakSanitizer cannot work.
+traced() {
+  ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq "$@"
+}
 
 # installation: from here on `hf` works on one in the throwaway directory.
 installation() {
@@ -137,6 +141,48 @@ await_entries_free() {
   for ref in "$INST"/removed/*/.ref; do
     [ ! -e "$ref" ] || await_free "$ref"
   done
+}
+
+# --- Locks and faults -------------------------------------------------------------------------------
+
+# hold KIND MODE FILE: a process that holds it; sets HOLDER.
+hold() {
+  local line
+  mkfifo "$T/hold.in" "$T/hold.out"
+  "$TOOLS/hold-lock" "$@" <"$T/hold.in" >"$T/hold.out" &
+  HOLDER=$!
+  started $HOLDER
+  exec {HOLD_IN}>"$T/hold.in" {line}<"$T/hold.out"
+  equal "$(read_line "$line")" held
+}
+
+let_go() {
+  exec {HOLD_IN}>&-
+  wait "$HOLDER"
+}
+
+# inject SYSTEM-CALL:FAULT COMMAND...: with that done to it by strace; FAULT as after its
+# `-e inject=SYSTEM-CALL:`.  Nothing can look for leaks in a traced process.
+inject() {
+  need strace 'it forces a system call to fail'
+  local call=${1%%:*} fault=${1#*:}
+  shift
+  ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq -o /dev/null -e "trace=$call" \
+    -e "inject=$call:$fault" "$@"
+}
+
+# calls_to SYSTEM-CALL REGEX COMMAND...: at which of its calls, counted as strace does in each thread,
+# the arguments match.
+calls_to() {
+  need strace 'it counts system calls'
+  local call=$1 regex=$2
+  shift 2
+  ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq -s 400 -o "$T/calls" -e "trace=$call" \
+    "$@" >/dev/null 2>&1 || true
+  CALL=$call REGEX=$regex awk 'index($2, ENVIRON["CALL"] "(") == 1 {
+    count[$1]++
+    if ($0 ~ ENVIRON["REGEX"]) print count[$1]
+  }' "$T/calls"
 }
 
 # --- A web server -----------------------------------------------------------------------------------

@@ -297,8 +297,9 @@ fake_call (FakeStore *store, const char *call, char *line, const HfSweepTarget *
   g_ptr_array_add (store->calls, line);
   if (store->look != NULL)
     store->look (store, call, target);
-  return g_strcmp0 (store->fails, call) != 0
-         || hf_throw (error, HF_ERROR_FAILED, "the fake store was told to fail");
+  gboolean fails = store->fails != NULL && strstr (store->fails, call) != NULL
+                   && (store->fails_at == NULL || g_strcmp0 (store->fails_at, target->path) == 0);
+  return !fails || hf_throw (error, HF_ERROR_FAILED, "the fake store was told to fail");
 }
 
 static gboolean

@@ -7,6 +7,7 @@
 #include "core/remove.h"
 
 #include "core/lease.h"
+#include "core/publish.h"
 #include "support.h"
 
 #include <errno.h>
@@ -92,6 +93,72 @@ test_swept (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (report->swept, ==, 1);
   g_assert_false (exists (fixture->installation->deploy_fd, "app/org.test.App"));
   g_assert_cmpuint (count_names (fixture->installation->root_fd, HF_REMOVED_DIR), ==, 0);
+}
+
+/* What was published since somebody looked counts too: the check is under the same lock. */
+static void
+test_needed (Fixture *fixture, gconstpointer data)
+{
+  HfInstallation *installation = fixture->installation;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (HfRef) runtime = ref_of (RUNTIME);
+  g_autoptr (HfDeploymentInfo) info = info_of (APP, 'a', RUNTIME);
+  g_autofree char *name = deploy (installation, RUNTIME, 'b');
+  g_autoptr (HfStaging) staging = stage (installation, info);
+  (void)!hf_publish (staging, info, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_false (hf_remove_ref (installation, runtime, FALSE, &error));
+  g_assert_error (error, HF_ERROR, HF_ERROR_IN_USE);
+  g_assert_nonnull (strstr (error->message, APP));
+  g_assert_nonnull (strstr (error->message, RUNTIME));
+  g_clear_error (&error);
+  g_autofree char *active = active_of (installation, RUNTIME);
+  g_assert_cmpstr (active, ==, name);
+  g_assert_false (is_marked (installation));
+  remove_ref (installation, APP);
+  remove_ref (installation, RUNTIME);
+  g_assert_cmpuint (count_names (installation->root_fd, HF_REMOVED_DIR), ==, 2);
+}
+
+static void
+test_needed_and_forced (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (HfRef) runtime = ref_of (RUNTIME);
+  g_autoptr (HfDeploymentInfo) info = info_of (APP, 'a', RUNTIME);
+  g_autofree char *name = deploy (fixture->installation, RUNTIME, 'b');
+  g_autoptr (HfStaging) staging = stage (fixture->installation, info);
+  (void)!hf_publish (staging, info, NULL, &error);
+  g_assert_no_error (error);
+  (void)!hf_remove_ref (fixture->installation, runtime, TRUE, &error);
+  g_assert_no_error (error);
+  g_autofree char *active = active_of (fixture->installation, RUNTIME);
+  g_assert_null (active);
+}
+
+/* As a removal leaves it that dies before its exchange; within the same second another takes the
+ * same name. */
+static void
+test_left_link (Fixture *fixture, gconstpointer data)
+{
+  HfInstallation *installation = fixture->installation;
+  g_autofree char *name = deploy (installation, APP, 'a');
+  for (guint i = 0; i < 5; i++)
+    {
+      /* Of this second and the next ones: the clock may go on meanwhile. */
+      g_autofree char *entry = g_strdup_printf ("%012" G_GINT64_FORMAT ".%s",
+                                                g_get_real_time () / G_USEC_PER_SEC + i, name);
+      g_autofree char *target = hf_forwarding_target (entry);
+      g_assert_no_errno (symlinkat (target, installation->removed_fd, entry));
+    }
+  set_mark (installation);
+  remove_ref (installation, APP);
+  g_autoptr (FakeStore) store = fake_store_new (installation);
+  g_autoptr (HfSweepReport) report = sweep (installation, store);
+  g_assert_cmpuint (report->swept, ==, 1);
+  g_assert_cmpuint (report->damaged, ==, 0);
+  g_assert_cmpuint (count_names (installation->root_fd, HF_REMOVED_DIR), ==, 0);
+  g_assert_false (exists (installation->deploy_fd, "app"));
 }
 
 static void
@@ -231,6 +298,10 @@ main (int argc, char **argv)
   ADD ("everything of the ref goes and nothing of another", NULL, test_all);
   ADD ("the same image can be removed any number of times", NULL, test_again);
   ADD ("a sweep after it leaves no trace of the ref", NULL, test_swept);
+  ADD ("a runtime that an application needs stays and the application is named", NULL,
+       test_needed);
+  ADD ("unless it is forced", NULL, test_needed_and_forced);
+  ADD ("a link that a crash left under the same name is no hindrance", NULL, test_left_link);
   ADD ("a forwarding link that is not the entry's stays", NULL, test_forwarding_drop);
   ADD ("in a lower layer of an overlay it is retired in place and swept", &on_overlay,
        test_in_mounts);

@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static void
@@ -223,6 +224,43 @@ test_unmarked (Fixture *fixture, gconstpointer data)
   g_assert_true (exists (fixture->installation->root_fd, orphan));
 }
 
+/* What cannot be looked at has not gone: each step may be the one that finds no descriptor. */
+static void
+settle_with_few (gpointer data)
+{
+  Fixture *fixture = data;
+  g_auto (HfLock) lock = HF_LOCK_INIT;
+  struct rlimit limit;
+  int last = -1, fd;
+  gboolean done = FALSE;
+  g_assert_true (hf_lock_take (fixture->installation, HF_LOCK_CHANGE, &lock, NULL));
+  g_assert_no_errno (getrlimit (RLIMIT_NOFILE, &limit));
+  limit.rlim_cur = 64;
+  g_assert_no_errno (setrlimit (RLIMIT_NOFILE, &limit));
+  while ((fd = dup (fixture->dir_fd)) >= 0)
+    last = fd;
+  while (!done)
+    {
+      g_autoptr (GError) error = NULL;
+      done = hf_settle (fixture->installation, &error);
+      g_assert_cmpint (error == NULL, ==, done);
+      g_assert_cmpint (is_marked (fixture->installation), ==, !done);
+      g_autofree char *active = g_strconcat (APP, "/" HF_ACTIVE_LINK, NULL);
+      g_assert_true (exists (fixture->installation->deploy_fd, active));
+      g_assert_no_errno (close (last--));
+    }
+}
+
+static void
+test_few_descriptors (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *name = deploy (fixture->installation, APP, 'a');
+  set_mark (fixture->installation);
+  run_child (settle_with_few, fixture);
+  g_autofree char *active = active_of (fixture->installation, APP);
+  g_assert_cmpstr (active, ==, name);
+}
+
 #define DEAD "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa." SERIAL
 #define ADD(promise, data, function)                                                               \
   g_test_add ("/settle/" promise, Fixture, data, fixture_set_up, function, fixture_tear_down)
@@ -236,6 +274,7 @@ main (int argc, char **argv)
   ADD ("after the flip the new one is in service and the former removed", NULL, test_flipped);
   ADD ("a link that was not renamed yet goes", NULL, test_active_new);
   ADD ("an active that forwards goes and the entry stays", NULL, test_active_forwards);
+  ADD ("what cannot be looked at stays in service", NULL, test_few_descriptors);
   ADD ("an active that dangles goes", DEAD, test_active_dangles);
   ADD ("an active that leads elsewhere goes", "../../../../../etc", test_active_dangles);
   ADD ("what is out of service in place waits with the mark set", NULL, test_retired);

@@ -6,9 +6,8 @@
 #include "core/sweep.h"
 
 #include "base/ofd-lock.h"
-#include "base/tree-delete.h"
 #include "core/holders.h"
-#include "support.h"
+#include "sweeping.h"
 
 #include <string.h>
 #include <sys/file.h>
@@ -16,57 +15,6 @@
 #include <unistd.h>
 
 #define REPO_LOCK HF_REPO_DIR "/" HF_REPO_LOCK
-
-typedef struct
-{
-  Fixture base;
-  HfInstallation *installation; /* not owned */
-  FakeStore *store;
-} Sweeping;
-
-static void
-set_up (Sweeping *sweeping, gconstpointer data)
-{
-  fixture_set_up (&sweeping->base, data);
-  sweeping->installation = sweeping->base.installation;
-  sweeping->store = fake_store_new (sweeping->installation);
-}
-
-static void
-tear_down (Sweeping *sweeping, gconstpointer data)
-{
-  fake_store_free (sweeping->store);
-  fixture_tear_down (&sweeping->base, data);
-}
-
-static void
-sweep_counts (Sweeping *sweeping, guint swept, guint held, guint damaged)
-{
-  g_autoptr (HfSweepReport) report = sweep (sweeping->installation, sweeping->store);
-  g_assert_cmpuint (report->swept, ==, swept);
-  g_assert_cmpuint (report->held, ==, held);
-  g_assert_cmpuint (report->damaged, ==, damaged);
-  g_assert_cmpuint (report->entries->len, ==, swept + held + damaged);
-}
-
-/* Nothing is left, and a sweep would find nothing to do. */
-static void
-assert_clean (Sweeping *sweeping)
-{
-  gboolean needed = TRUE;
-  g_assert_cmpuint (count_names (sweeping->installation->root_fd, HF_REMOVED_DIR), ==, 0);
-  g_assert_cmpuint (count_names (sweeping->installation->root_fd, HF_STAGING_DIR), ==, 0);
-  g_assert_false (is_marked (sweeping->installation));
-  g_assert_true (hf_sweep_needed (sweeping->installation, &needed, NULL));
-  g_assert_false (needed);
-}
-
-static void
-assert_calls (Sweeping *sweeping, const char *expected)
-{
-  g_autofree char *calls = fake_store_calls (sweeping->store);
-  g_assert_cmpstr (calls, ==, expected);
-}
 
 static void
 test_idle (Sweeping *sweeping, gconstpointer data)
@@ -171,17 +119,6 @@ test_full (Sweeping *sweeping, gconstpointer data)
 }
 
 /* --- What crashes leave ----------------------------------------------------------------------- */
-
-/* As a sweeper leaves it that dies right after its prune. */
-static void
-make_pruned (Sweeping *sweeping, const char *path)
-{
-  g_autoptr (GError) error = NULL;
-  hf_autofd int fd = open_dir_at (sweeping->installation->root_fd, path);
-  (void)!hf_tree_delete (fd, HF_TREE_DIR, &error);
-  g_assert_no_error (error);
-  fall_to (sweeping->installation, path, HF_STATE_PRUNED);
-}
 
 static void
 test_state (Sweeping *sweeping, gconstpointer data)
@@ -333,39 +270,6 @@ test_killed (Sweeping *sweeping, gconstpointer call)
   g_assert_false (exists (sweeping->installation->deploy_fd, "app/org.test.App"));
 }
 
-static void
-test_release_fails (Sweeping *sweeping, gconstpointer data)
-{
-  g_autofree char *path = removed (sweeping->installation, APP, 'a');
-  g_autofree char *metadata = g_strconcat (path, "/" HF_TREE_DIR "/" HF_METADATA_FILE, NULL);
-  sweeping->store->fails = "release";
-  sweep_counts (sweeping, 0, 0, 1);
-  g_assert_true (exists (sweeping->installation->root_fd, metadata));
-  g_assert_cmpuint (state_at (sweeping->installation, path), ==, HF_STATE_DELETING);
-  sweeping->store->fails = NULL;
-  sweep_counts (sweeping, 1, 0, 0);
-  assert_clean (sweeping);
-}
-
-static void
-test_prune_fails (Sweeping *sweeping, gconstpointer call)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
-  g_autofree char *path = removed (sweeping->installation, APP, 'a');
-  g_autofree char *pins = g_strconcat (path, "/" HF_PINS_DIR, NULL);
-  sweeping->store->reason = strcmp (call, "marks") == 0 ? "links are not to be trusted" : NULL;
-  sweeping->store->fails = call;
-  g_assert_false (hf_sweep_all (sweeping->installation, &sweeping->store->table, report, &error));
-  g_assert_error (error, HF_ERROR, HF_ERROR_FAILED);
-  g_assert_cmpuint (state_at (sweeping->installation, path), ==, HF_STATE_DELETING);
-  g_assert_cmpuint (count_names (sweeping->installation->root_fd, pins), ==, 1);
-  g_assert_false (is_locked (sweeping->installation->root_fd, HF_PRUNE_LOCK_FILE));
-  sweeping->store->fails = NULL;
-  sweep_counts (sweeping, 1, 0, 0);
-  assert_clean (sweeping);
-}
-
 /* --- Holders, damage, numbers ----------------------------------------------------------------- */
 
 typedef struct
@@ -495,7 +399,7 @@ test_staging (Sweeping *sweeping, gconstpointer data)
 }
 
 #define ADD(promise, data, function)                                                               \
-  g_test_add ("/sweep/" promise, Sweeping, data, set_up, function, tear_down)
+  g_test_add ("/sweep/" promise, Sweeping, data, sweeping_set_up, function, sweeping_tear_down)
 #define STATE(state) GUINT_TO_POINTER (state)
 
 int
@@ -523,9 +427,6 @@ main (int argc, char **argv)
   ADD ("after a crash at the commit the next sweep finishes", "release", test_killed);
   ADD ("after a crash in a prune by links the next sweep finishes", "links", test_killed);
   ADD ("after a crash in a prune by marks the next sweep finishes", "marks", test_killed);
-  ADD ("a commit that cannot go keeps its entry whole", NULL, test_release_fails);
-  ADD ("a prune by links that fails keeps the pins for the next", "links", test_prune_fails);
-  ADD ("a prune by marks that fails keeps the pins for the next", "marks", test_prune_fails);
   ADD ("what is held stays and its holder is named and the rest goes", NULL, test_held);
   ADD ("what cannot be deleted keeps its pins and the rest goes", NULL, test_undeletable);
   ADD ("many entries cost a prune for each hundred", NULL, test_many);

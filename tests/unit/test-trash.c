@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 typedef struct
@@ -148,6 +149,38 @@ test_bad_ref (Trash *trash, gconstpointer kind)
     g_assert_no_errno (symlinkat (HF_DEPLOYMENT_FILE, trash->dir_fd, HF_REF_FILE));
   assert_damaged (trash, HF_REF_FILE);
   g_assert_true (exists (trash->dir_fd, HF_TREE_DIR "/" HF_METADATA_FILE));
+}
+
+/* It says nothing about the entry if this process is short of descriptors. */
+static void
+lock_with_few (gpointer data)
+{
+  Trash *trash = data;
+  struct rlimit limit;
+  int last = -1, fd;
+  HfTrashOutcome outcome = HF_TRASH_EXHAUSTED;
+  g_autoptr (HfTrashEntry) listed = entry_at (trash->installation, trash->path);
+  g_assert_no_errno (getrlimit (RLIMIT_NOFILE, &limit));
+  limit.rlim_cur = 64;
+  g_assert_no_errno (setrlimit (RLIMIT_NOFILE, &limit));
+  while ((fd = dup (trash->dir_fd)) >= 0)
+    last = fd;
+  while (outcome == HF_TRASH_EXHAUSTED)
+    {
+      g_autoptr (GError) error = NULL;
+      outcome = hf_trash_entry_lock (listed, &error);
+      g_assert_cmpint (error != NULL, ==, outcome == HF_TRASH_EXHAUSTED);
+      hf_fd_clear (&listed->dir_fd);
+      hf_fd_clear (&listed->ref_fd);
+      g_assert_no_errno (close (last--));
+    }
+  g_assert_cmpint (outcome, ==, HF_TRASH_LOCKED);
+}
+
+static void
+test_few_descriptors (Trash *trash, gconstpointer data)
+{
+  run_child (lock_with_few, trash);
 }
 
 static void
@@ -315,6 +348,7 @@ main (int argc, char **argv)
   ADD ("a ref file that is a fifo is damage", "fifo", test_bad_ref);
   ADD ("a ref file that is a symlink is damage", "symlink", test_bad_ref);
   ADD ("a ref file that cannot be opened is damage", NULL, test_unreadable);
+  ADD ("a shortage of descriptors says nothing about it", NULL, test_few_descriptors);
   ADD ("an empty entry without a ref file just goes", NULL, test_empty);
   ADD ("a symlink goes and what it leads to stays", NULL, test_symlink);
   ADD ("a file is damage and stays", NULL, test_file);

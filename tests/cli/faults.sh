@@ -1,0 +1,213 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# System calls that fail in the middle of something, for a moment: what cannot be looked at has not
+# gone, what could not be finished is finished by the next command, and no number is wrong after.
+# shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
+. "$(dirname "$0")/../lib/holdfast.sh"
+
+NAME='"[0-9a-f]{64}\.[0-9a-f]+"' # of a deployment in its branch
+
+# each_failing SYSTEM-CALL REGEX ERRORS THEN COMMAND...: on a copy of the installation each time, with
+# one of those calls failing; then THEN, which finds the exit status in $STATUS.
+each_failing() {
+  local call=$1 regex=$2 errors=$3 then=$4 start=$INST error when failed=0
+  local -a calls
+  shift 4
+  cp -a "$start" "$T/probe"
+  INST=$T/probe
+  mapfile -t calls < <(calls_to "$call" "$regex" "$HOLDFAST" --installation="$INST" "$@" | sort -nu)
+  rm -r "$INST"
+  [ ${#calls[@]} -gt 0 ] || fail "it makes no call of $call that matches $regex"
+  INST=$T/copy
+  for when in "${calls[@]}"; do
+    for error in $errors; do
+      cp -a "$start" "$INST"
+      echo "$call $when fails with $error"
+      STATUS=0
+      inject "$call:error=$error:when=$when" "$HOLDFAST" --installation="$INST" "$@" \
+        >"$T/out" 2>"$T/err" || STATUS=$?
+      [ "$STATUS" -eq 0 ] || failed=$((failed + 1))
+      "$then"
+      rm -r "$INST"
+    done
+  done
+  INST=$start
+  [ "$failed" -gt 0 ] || fail 'no failure was noticed'
+}
+
+# --- Settling -------------------------------------------------------------------------------------
+
+marked() {
+  chmod +t "$INST/deploy"
+}
+
+still_deployed() {
+  if [ "$STATUS" -ne 0 ]; then
+    equal "$STATUS" 1 'the exit status'
+    equal "$(wc -l <"$T/err")" 1 'lines on standard error'
+  fi
+  expect 0 hf list --json
+  equal "$(json 'sorted(r["ref"] for r in d)')" "[\"$HELLO\", \"$PLATFORM\"]"
+  equal "$(hf run org.example.Hello)" 'Hello from org.example.Hello 1'
+  swept
+  equal "$(hf run org.example.Hello)" 'Hello from org.example.Hello 1'
+}
+
+settling_fails() { # SYSTEM-CALL REGEX ERRORS
+  installed archive-1 "$HELLO"
+  marked
+  each_failing "$1" "$2" "$3" still_deployed sweep
+}
+promise 'an active link that cannot be read uninstalls nothing' \
+  settling_fails readlinkat '"active"' 'EIO ENOMEM'
+promise 'a deployment that cannot be opened is not uninstalled' \
+  settling_fails openat2 "$NAME" 'EIO EMFILE EACCES'
+promise 'a deployment whose state cannot be read is not uninstalled' \
+  settling_fails newfstatat '"deployment"' 'EIO EACCES'
+promise 'a branch that cannot be opened is not uninstalled' \
+  settling_fails openat2 '"(stable|1|org[a-zA-Z.]*|app|runtime|\.)"' 'EIO EMFILE'
+
+# Whoever changes something settles first, too.
+settling_before_a_change() {
+  installed archive-1 "$HELLO" "$OTHER"
+  marked
+  each_failing openat2 "$NAME" 'EIO' hello_is_deployed uninstall "$OTHER"
+}
+hello_is_deployed() {
+  equal "$(hf run org.example.Hello)" 'Hello from org.example.Hello 1'
+  swept
+}
+promise 'nor by an uninstall of something else' settling_before_a_change
+
+few_descriptors() {
+  installed archive-1 "$HELLO" "$OTHER"
+  local count status
+  for count in $(seq 4 40); do
+    marked
+    status=0
+    (ulimit -n "$count" && hf sweep) >"$T/out" 2>&1 || status=$?
+    expect 0 hf list --app --json
+    equal "$(json 'len(d)')" 2 "what is deployed after a sweep with $count descriptors"
+  done
+  equal "$status" 0 'the status with as many as it needs'
+  equal "$(hf run org.example.Hello)" 'Hello from org.example.Hello 1'
+}
+promise 'a shortage of descriptors uninstalls nothing' few_descriptors
+
+# --- Sweeping -------------------------------------------------------------------------------------
+
+forty_entries() {
+  installation
+  mkdir -p "$T/app/files"
+  local i
+  for i in $(seq 40); do
+    echo "$i" >"$T/app/files/number"
+    hf install "$T/app" --ref="app/org.example.Number$i/$ARCH/stable" --command=true
+  done
+  hf uninstall --all
+  (ulimit -n 64 && expect 0 hf sweep --json)
+  equal "$(json 'len(d["swept"]), len(d["damaged"]), len(d["held"])')" '[40, 0, 0]'
+  nothing_out_of_service
+  equal "$(objects)" '' 'what is left in objects/'
+}
+promise 'with 64 descriptors a sweep of 40 entries takes all of them' forty_entries
+
+# A sweep that says that all is well has left nothing.
+hello_is_swept() {
+  if [ "$STATUS" -eq 0 ]; then
+    nothing_out_of_service
+  fi
+  expect 0 hf sweep
+  nothing_out_of_service
+  equal "$(find "$INST/deploy" -mindepth 1 -xtype l)" '' 'links that lead nowhere'
+  [ ! -e "$INST/deploy/app" ] || fail 'directories are left in deploy/'
+  repository_is_whole
+  hf uninstall "$PLATFORM"
+  expect 0 hf sweep
+  equal "$(objects)" '' 'what is left in objects/'
+}
+sweep_fails() { # SYSTEM-CALL REGEX ERRORS
+  installed archive-1 "$HELLO"
+  hf uninstall "$HELLO"
+  each_failing "$1" "$2" "$3" hello_is_swept sweep
+}
+promise 'a forwarding link that cannot be unlinked is the next sweep'"'"'s' \
+  sweep_fails unlinkat "$NAME, 0" EIO
+promise 'a forwarding link that cannot be read is the next sweep'"'"'s' \
+  sweep_fails readlinkat "$NAME" EIO
+promise 'an entry that cannot be opened is the next sweep'"'"'s' \
+  sweep_fails openat2 '"removed/' 'EIO EMFILE'
+promise 'an entry whose .ref cannot be opened is the next sweep'"'"'s' \
+  sweep_fails openat2 '"\.ref"' 'EIO EMFILE'
+promise 'pins that cannot be opened are no obstacle for the next sweep' \
+  sweep_fails openat2 '"pins"' 'EIO EMFILE'
+promise 'a pin that cannot be read is no obstacle for the next sweep' \
+  sweep_fails openat2 '\.(commit|dirtree)"' EIO
+promise 'a commit that cannot be unlinked is the next sweep'"'"'s' \
+  sweep_fails unlinkat '\.commit"' EIO
+promise 'refs that cannot be listed are looked at by the next sweep' \
+  sweep_fails openat2 '"refs/' 'EIO EMFILE'
+
+# --- Refs that are not ours -------------------------------------------------------------------------
+
+mine_is_whole() {
+  matches "$STATUS" '^(0|1|5)$' 'the exit status'
+  ostree --repo="$INST/repo" fsck >/dev/null
+  equal "$(ostree --repo="$INST/repo" cat mine /files/share/data/version)" 'version 1'
+  expect 0 hf sweep
+  nothing_out_of_service
+  ostree --repo="$INST/repo" fsck >/dev/null
+  equal "$(ostree --repo="$INST/repo" cat mine /files/share/data/version)" 'version 1'
+}
+a_ref_of_mine() { # SYSTEM-CALL REGEX ERRORS
+  installed archive-1 "$HELLO"
+  ostree --repo="$INST/repo" refs --create=mine "$(commit_of hello-1)"
+  hf uninstall --all
+  each_failing "$1" "$2" "$3" mine_is_whole sweep
+}
+promise 'refs that cannot be listed are not taken for none' a_ref_of_mine openat2 '"refs/heads"' \
+  'EMFILE EIO EACCES'
+promise 'nor those that cannot be read to their end' a_ref_of_mine getdents64 . 'EIO'
+promise 'nor those that libostree cannot list' a_ref_of_mine openat '"(refs/heads|heads|refs|mine)"' \
+  'EMFILE EIO'
+
+# --- A crash in the middle of an update ---------------------------------------------------------------
+
+crashed_update() {
+  installed archive-1 "$HELLO"
+  publish archive-2
+  expect 137 inject renameat2:signal=KILL:when=1 "$HOLDFAST" --installation="$INST" update "$HELLO"
+  # Both are there, and a link that forwards to itself.
+  equal "$(find "$INST/deploy/$HELLO" -mindepth 1 -maxdepth 1 -type d | wc -l)" 2 'deployments'
+  equal "$(find "$INST/removed" -type l | wc -l)" 1 'links in removed/'
+}
+followed_by() { # COMMAND
+  crashed_update
+  local -a command
+  read -ra command <<<"$1"
+  expect "${2:-0}" hf "${command[@]}"
+  case $1 in
+    uninstall*) ;;
+    *) equal "$(hf run org.example.Hello)" 'Hello from org.example.Hello 2' ;;
+  esac
+  swept
+}
+for command in list "info $HELLO" 'run org.example.Hello' ps update "install test $OTHER" \
+  "uninstall $HELLO" 'uninstall --all' sweep; do
+  promise "after a crash before the old image moved, ${command%% *} works (${command#* })" \
+    followed_by "$command"
+done
+
+at_once_again() {
+  crashed_update
+  # The same image goes out of service again, by the same name if it is still the same second.
+  expect 0 hf uninstall "$HELLO"
+  expect 0 hf install test "$HELLO"
+  expect 0 hf uninstall "$HELLO"
+  swept
+  equal "$(find "$INST/deploy" -xtype l)" '' 'links that lead nowhere'
+}
+promise 'and so do many commands, one right after the other' at_once_again
+
+finish
