@@ -167,7 +167,7 @@ inject() {
   need strace 'it forces a system call to fail'
   local call=${1%%:*} fault=${1#*:}
   shift
-  ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq -o /dev/null -e "trace=$call" \
+  ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq -o "$T/injected" -e "trace=$call" \
     -e "inject=$call:$fault" "$@"
 }
 
@@ -177,12 +177,10 @@ calls_to() {
   need strace 'it counts system calls'
   local call=$1 regex=$2
   shift 2
-  ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq -s 400 -o "$T/calls" -e "trace=$call" \
-    "$@" >/dev/null 2>&1 || true
-  CALL=$call REGEX=$regex awk 'index($2, ENVIRON["CALL"] "(") == 1 {
-    count[$1]++
-    if ($0 ~ ENVIRON["REGEX"]) print count[$1]
-  }' "$T/calls"
+  ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq -y -s 400 -o "$T/calls" \
+    -e "trace=$call" "$@" >/dev/null 2>&1 || true
+  awk -v call="$call(" 'index($2, call) == 1 { print ++count[$1], $0 }' "$T/calls" |
+    { grep -E -- "$regex" || true; } | cut -d' ' -f1 | sort -nu
 }
 
 # --- A web server -----------------------------------------------------------------------------------

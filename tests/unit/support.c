@@ -303,8 +303,7 @@ fake_call (FakeStore *store, const char *call, char *line, const HfSweepTarget *
 }
 
 static gboolean
-fake_release (gpointer data, const HfSweepTarget *target, HfSweepReport *report,
-              GError **error)
+fake_release (gpointer data, const HfSweepTarget *target, HfSweepReport *report, GError **error)
 {
   return fake_call (data, "release", g_strconcat ("release ", target->path, NULL), target, error);
 }

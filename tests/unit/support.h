@@ -66,9 +66,9 @@ struct FakeStore
 {
   HfSweepStore table;
   HfInstallation *installation; /* not owned */
-  GPtrArray *calls;   /* owned; of char *: "release PATH", "links PATH" or "marks PATH..." */
-  const char *reason; /* why it asks for a prune by marks, or NULL for one by links */
-  const char *fails;  /* the calls that fail, of "release", "links" and "marks"; or NULL */
+  GPtrArray *calls;     /* owned; of char *: "release PATH", "links PATH" or "marks PATH..." */
+  const char *reason;   /* why it asks for a prune by marks, or NULL for one by links */
+  const char *fails;    /* the calls that fail, of "release", "links" and "marks"; or NULL */
   const char *fails_at; /* the entry for which they do, the first of several; or NULL for each */
   void (*look) (FakeStore *store, const char *call, const HfSweepTarget *target);
   gpointer data; /* for @look */

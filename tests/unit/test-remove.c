@@ -298,8 +298,7 @@ main (int argc, char **argv)
   ADD ("everything of the ref goes and nothing of another", NULL, test_all);
   ADD ("the same image can be removed any number of times", NULL, test_again);
   ADD ("a sweep after it leaves no trace of the ref", NULL, test_swept);
-  ADD ("a runtime that an application needs stays and the application is named", NULL,
-       test_needed);
+  ADD ("a runtime that an application needs stays and the application is named", NULL, test_needed);
   ADD ("unless it is forced", NULL, test_needed_and_forced);
   ADD ("a link that a crash left under the same name is no hindrance", NULL, test_left_link);
   ADD ("a forwarding link that is not the entry's stays", NULL, test_forwarding_drop);

@@ -94,8 +94,8 @@ test_both_fail (Sweeping *sweeping, gconstpointer data)
   g_assert_cmpuint (state_at (sweeping->installation, two), ==, HF_STATE_DELETING);
   g_assert_cmpuint (pins_of (sweeping, two), ==, 1);
   g_autofree char *calls = fake_store_calls (sweeping->store);
-  g_autofree char *expected = g_strdup_printf ("links %s, links %s, marks %s %s, links %s", one, two,
-                                               two, three, three);
+  g_autofree char *expected
+      = g_strdup_printf ("links %s, links %s, marks %s %s, links %s", one, two, two, three, three);
   g_assert_true (g_str_has_suffix (calls, expected));
   recover (sweeping, 1);
 }
@@ -182,7 +182,8 @@ sweep_with_hardly_any (gpointer data)
     {
       g_autoptr (GError) error = NULL;
       g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
-      gboolean done = hf_sweep_all (sweeping->installation, &sweeping->store->table, report, &error);
+      gboolean done
+          = hf_sweep_all (sweeping->installation, &sweeping->store->table, report, &error);
       swept = report->swept;
       g_assert_cmpuint (swept + report->damaged, ==, done ? 1 : 0);
       g_assert_no_errno (close (last--));

@@ -1,0 +1,194 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Links that mean nothing any more, or that are missing: of builders that died, of entries that were
+# pruned and are held, of pins that somebody deleted, of refs that are not ours.  Nothing that is
+# needed goes because of them, and nothing that is not stays.
+# shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
+. "$(dirname "$0")/../lib/holdfast.sh"
+
+# Every object has gone once everything is uninstalled.
+nothing_stays() {
+  hf uninstall --all
+  expect 0 hf sweep
+  nothing_out_of_service
+  equal "$(objects)" '' 'what is left in objects/'
+}
+
+# --- Builders that died -----------------------------------------------------------------------------
+
+dead_builder() { # WHEN
+  installed archive-1 "$HELLO"
+  expect 137 inject "linkat:signal=KILL:when=$1" "$HOLDFAST" --installation="$INST" install test "$OTHER"
+  equal "$(find "$INST/staging" -mindepth 1 -maxdepth 1 | wc -l)" 1 'entries in staging/'
+  # It has links to what Hello has, too.
+  [ -n "$(find "$INST"/staging/*/tree "$INST"/staging/*/pins -type f -links +2)" ]
+  hold flock shared "$(echo "$INST"/staging/*/.ref)"
+  hf uninstall "$HELLO"
+  expect 0 hf sweep --json
+  equal "$(json '[e["ref"] for e in d["swept"]]')" "[\"$HELLO\"]"
+  equal "$(json 'd["full"]')" true
+  repository_is_whole
+  let_go
+  swept
+  nothing_stays
+}
+for when in 4 12 20; do
+  promise "the links of a builder that died keep no object, though its entry is held ($when)" \
+    dead_builder $when
+done
+
+# It has linked nothing yet: link counts tell.
+living_builder() {
+  installed archive-1 "$HELLO"
+  serve "$REMOTE" --stall='/objects/.*\.filez'
+  hf remote-add --no-verify web "$URL"
+  hf install web "$OTHER" >"$T/install.out" 2>&1 &
+  started $!
+  matches "$(read_line "$SERVER")" '^stalled '
+  hf uninstall "$HELLO"
+  expect 0 hf sweep --json
+  equal "$(json 'd["full"]')" false
+  repository_is_whole
+}
+promise 'a builder that downloads is no reason to look at everything' living_builder
+
+# --- Entries that were pruned -----------------------------------------------------------------------
+
+pruned_entry() {
+  installed archive-1 "$HELLO" "$OTHER"
+  hf uninstall "$HELLO"
+  local -a calls
+  cp -a "$INST" "$T/probe"
+  mapfile -t calls < <(calls_to fchmod ', 0400)' "$HOLDFAST" --installation="$T/probe" sweep)
+  equal "${#calls[@]}" 1 'how often a state falls to 0400'
+  # Right after that call: at the first thing that it deletes.
+  INST=$T/probe pins_go_at
+  expect 137 inject "unlinkat:signal=KILL:when=$PINS_GO" "$HOLDFAST" --installation="$INST" sweep
+  equal "$(stat -c %a "$INST"/removed/*/deployment)" 400 'the state'
+  [ -n "$(ls "$INST"/removed/*/pins)" ]
+}
+# The first pin that goes, of an installation that is no longer needed.
+pins_go_at() {
+  rm -r "$INST"
+  cp -a "$T/inst" "$INST"
+  PINS_GO=$(calls_to unlinkat 'pins>, "[0-9a-f]{64}' "$HOLDFAST" --installation="$INST" sweep | head -1)
+}
+
+held_and_pruned() {
+  pruned_entry
+  hold flock shared "$(echo "$INST"/removed/*/.ref)"
+  hf uninstall "$OTHER"
+  expect 4 hf sweep --json
+  equal "$(json '[e["ref"] for e in d["held"]]')" "[\"$HELLO\"]"
+  equal "$(json '[e["ref"] for e in d["swept"]]')" "[\"$OTHER\"]"
+  equal "$(json 'd["full"]')" true
+  matches "$(json 'd["full_reason"]')" 'pruned'
+  repository_is_whole
+  let_go
+  swept
+  nothing_stays
+}
+promise 'the pins of a pruned entry that is held keep no object' held_and_pruned
+
+pruned_and_free() {
+  pruned_entry
+  hf uninstall "$OTHER"
+  expect 0 hf sweep --json
+  equal "$(json 'd["full"]')" false
+  nothing_out_of_service
+  repository_is_whole
+  nothing_stays
+}
+promise 'a pruned entry that nobody holds is finished first' pruned_and_free
+
+# --- Pins that are missing --------------------------------------------------------------------------
+
+missing() { # PATTERN
+  installed archive-1 "$HELLO" "$OTHER" "$PLATFORM"
+  hf uninstall "$HELLO" "$OTHER"
+  local pin
+  pin=$(find "$INST"/removed/*/pins -name "$1" -path "*$(commit_of hello-1)*" | sort | head -1)
+  [ -n "$pin" ]
+  rm -r "$pin"
+  expect 0 hf sweep --json
+  equal "$(json 'sorted(e["ref"] for e in d["swept"])')" "[\"$HELLO\", \"$OTHER\"]"
+  equal "$(json 'd["full"]')" true
+  nothing_out_of_service
+  repository_is_whole
+  nothing_stays
+}
+for pattern in '*.dirtree' '*.commit'; do
+  promise "an entry without one of its pins is swept, and so are the others ($pattern)" \
+    missing "$pattern"
+done
+promise 'an entry without pins/ is swept, and so are the others' missing pins
+
+all_damaged() {
+  installed archive-1 "$HELLO" "$OTHER"
+  hf uninstall --all
+  find "$INST"/removed/*/pins -name '*.dirtree' -delete
+  expect 0 hf sweep
+  nothing_out_of_service
+  equal "$(objects)" '' 'what is left in objects/'
+}
+promise 'entries none of which has its pins are all swept' all_damaged
+
+# What a deployment needs cannot be told: nothing is pruned, and nothing else is lost.
+unknown_needs() {
+  installed archive-1 "$HELLO" "$OTHER"
+  hf uninstall "$HELLO"
+  rm "$(deployment_of "$OTHER")"/pins/*.commit "$INST"/repo/objects/*/"$(active_of "$OTHER" | cut -c3-64).commit"
+  objects >"$T/before"
+  expect '1|5' hf sweep --full
+  objects | grep -v '\.commit$' | diff <(grep -v '\.commit$' "$T/before") -
+  equal "$(hf run org.example.Other)" 'Hello from org.example.Other 1'
+  hf uninstall "$OTHER"
+  expect 0 hf sweep
+  nothing_out_of_service
+  nothing_stays
+}
+promise 'while nothing tells what a deployment needs nothing is pruned' unknown_needs
+
+# --- Refs that are not ours -------------------------------------------------------------------------
+
+foreign_ref() { # NAME
+  installed archive-1 "$HELLO"
+  ostree --repo="$INST/repo" refs --create="$1" "$(commit_of hello-1)"
+  hf uninstall --all
+  expect 0 hf sweep --json
+  equal "$(json 'd["full"]')" true
+  matches "$(json 'd["full_reason"]')" 'refs'
+  nothing_out_of_service
+  ostree --repo="$INST/repo" fsck >/dev/null
+  ostree --repo="$INST/repo" checkout -U "$1" "$T/checkout"
+  diff -r --no-dereference "$FIXTURES/hello-1" "$T/checkout"
+  ostree --repo="$INST/repo" prune --refs-only --depth=0 --no-prune >"$T/out"
+  grep 'No unreachable objects' "$T/out" >/dev/null
+  ostree --repo="$INST/repo" refs --delete "$1"
+  expect 0 hf sweep --full
+  equal "$(objects)" '' 'what is left in objects/'
+}
+promise 'what a ref of somebody else reaches stays' foreign_ref mine
+promise 'what a ref of a remote of somebody else reaches stays' foreign_ref origin:mine
+
+# --- Counting ---------------------------------------------------------------------------------------
+
+counts() { # OPTION...
+  installed archive-1 "$HELLO" "$OTHER"
+  hf uninstall "$HELLO"
+  objects >"$T/before"
+  expect 0 hf sweep --json "$@"
+  objects >"$T/after"
+  equal "$(json 'd["objects"]')" "$(comm -23 "$T/before" "$T/after" | wc -l)" 'the number of objects'
+  equal "$(comm -13 "$T/before" "$T/after")" '' 'new objects'
+  hf uninstall --all
+  objects >"$T/before"
+  expect 0 hf sweep --json "$@"
+  equal "$(json 'd["objects"]')" "$(wc -l <"$T/before")" 'the number of objects'
+  equal "$(objects)" '' 'what is left in objects/'
+}
+promise 'a sweep tells how many objects went' counts
+promise 'and so does a full one' counts --full
+
+finish
