@@ -233,33 +233,54 @@ drop_empty (HfTrashEntry *entry, GError **error)
   return HF_TRASH_DAMAGED;
 }
 
+/* A shortage of our own says nothing about the entry. */
+static HfTrashOutcome
+outcome_of_failure (int errsv)
+{
+  return errsv == EMFILE || errsv == ENFILE || errsv == ENOMEM ? HF_TRASH_EXHAUSTED
+                                                               : HF_TRASH_DAMAGED;
+}
+
+static HfTrashOutcome
+throw_failure (const char *what, GError **error)
+{
+  HfTrashOutcome outcome = outcome_of_failure (errno);
+  (void)hf_throw_errno (error, "%s", what);
+  return outcome;
+}
+
 /* From the root, not through the open directory: a restore may have moved it away and somebody may
- * have put another in its place. */
+ * have put another in its place.  If it cannot be told, `errno` says why; it is ENOENT if it is so. */
 static gboolean
 still_named (const HfTrashEntry *entry)
 {
   struct stat dir, named_dir, ref, named_ref;
   hf_autofd int fd
       = hf_open_beneath (entry->installation->root_fd, entry->path, O_PATH | O_DIRECTORY, 0);
-  return fd >= 0 && fstat (fd, &named_dir) == 0 && fstat (entry->dir_fd, &dir) == 0
-         && hf_stat_same_file (&dir, &named_dir)
-         && fstatat (fd, HF_REF_FILE, &named_ref, AT_SYMLINK_NOFOLLOW) == 0
-         && fstat (entry->ref_fd, &ref) == 0 && hf_stat_same_file (&ref, &named_ref);
+  if (fd < 0 || fstat (fd, &named_dir) != 0 || fstat (entry->dir_fd, &dir) != 0
+      || fstatat (fd, HF_REF_FILE, &named_ref, AT_SYMLINK_NOFOLLOW) != 0
+      || fstat (entry->ref_fd, &ref) != 0)
+    return FALSE;
+  errno = ENOENT;
+  return hf_stat_same_file (&dir, &named_dir) && hf_stat_same_file (&ref, &named_ref);
 }
 
 static HfTrashOutcome
 verify (HfTrashEntry *entry, GError **error)
 {
   if (!still_named (entry))
-    return HF_TRASH_GONE;
+    return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+               ? HF_TRASH_GONE
+               : throw_failure ("Cannot look at it again", error);
   if (!hf_deployment_get_state (entry->dir_fd, &entry->state, error))
     return HF_TRASH_DAMAGED;
   if (entry->in_place && hf_state_in_service (entry->state))
     return HF_TRASH_GONE;
   if (entry->state == HF_STATE_ABSENT)
     return HF_TRASH_LOCKED;
+  errno = 0;
   entry->info = hf_deployment_read (entry->dir_fd, error);
-  return entry->info != NULL ? HF_TRASH_LOCKED : HF_TRASH_DAMAGED;
+  return entry->info != NULL ? HF_TRASH_LOCKED : outcome_of_failure (errno);
 }
 
 /* Refused by either kind of lock means in use; only both together mean that nobody has it. */
@@ -291,14 +312,6 @@ lock_ref (HfTrashEntry *entry, GError **error)
   return HF_TRASH_DAMAGED;
 }
 
-/* A shortage of our own says nothing about the entry. */
-static HfTrashOutcome
-outcome_of_failure (int errsv)
-{
-  return errsv == EMFILE || errsv == ENFILE || errsv == ENOMEM ? HF_TRASH_EXHAUSTED
-                                                               : HF_TRASH_DAMAGED;
-}
-
 static HfTrashOutcome
 open_and_lock (HfTrashEntry *entry, GError **error)
 {
@@ -307,11 +320,7 @@ open_and_lock (HfTrashEntry *entry, GError **error)
   if (entry->dir_fd < 0 && errno == ENOENT)
     return HF_TRASH_GONE;
   if (entry->dir_fd < 0)
-    {
-      HfTrashOutcome outcome = outcome_of_failure (errno);
-      (void)hf_throw_errno (error, "Cannot open it");
-      return outcome;
-    }
+    return throw_failure ("Cannot open it", error);
   entry->ref_fd = hf_open_beneath (entry->dir_fd, HF_REF_FILE, O_RDWR | O_NONBLOCK, 0);
   if (entry->ref_fd < 0 && errno == ENOENT)
     return drop_empty (entry, error);
