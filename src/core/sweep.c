@@ -13,6 +13,7 @@
 #include "settle.h"
 #include "trash.h"
 
+#include <string.h>
 #include <sys/resource.h>
 
 /* A prune by marks is paid once a batch, and each entry of it has two descriptors open. */
@@ -146,6 +147,15 @@ delete_trees (Sweep *sweep)
     }
 }
 
+static gboolean
+is_reported (const Sweep *sweep, const HfTrashEntry *entry)
+{
+  for (guint i = 0; i < sweep->report->entries->len; i++)
+    if (strcmp (((HfSweepEntry *)sweep->report->entries->pdata[i])->path, entry->path) == 0)
+      return TRUE;
+  return FALSE;
+}
+
 /* Entries whose sweeper crashed after the prune.  Their pins are the last links to objects that have
  * gone from the repository, or come anew: they go before anything is decided by links.  @out_reason
  * is set if one has to stay, whoever holds it. */
@@ -159,15 +169,23 @@ finish_pruned (Sweep *sweep, const char **out_reason, GError **error)
     {
       HfTrashEntry *entry = entries->pdata[i];
       g_autoptr (GError) failed = NULL;
-      if (!hf_trash_entry_is_pruned (entry))
+      if (!hf_trash_entry_may_be_pruned (entry))
         continue;
       HfTrashOutcome outcome = hf_trash_entry_lock (entry, &failed);
-      if (outcome == HF_TRASH_LOCKED && entry->state == HF_STATE_PRUNED
-          && hf_trash_entry_delete_rest (entry, &failed))
-        report_swept (sweep, entry);
-      else
-        *out_reason = "an entry that was pruned is held, and its links still count";
-      if (outcome == HF_TRASH_LOCKED && failed != NULL)
+      if (outcome == HF_TRASH_EXHAUSTED)
+        {
+          g_propagate_prefixed_error (error, g_steal_pointer (&failed), "%s: ", entry->path);
+          return FALSE;
+        }
+      if (outcome == HF_TRASH_LOCKED && entry->state != HF_STATE_PRUNED)
+        continue;
+      if (outcome == HF_TRASH_LOCKED && hf_trash_entry_delete_rest (entry, &failed))
+        {
+          report_swept (sweep, entry);
+          continue;
+        }
+      *out_reason = "an entry that was pruned is held, and its links still count";
+      if (failed != NULL && !is_reported (sweep, entry))
         report_damaged (sweep, entry, failed);
     }
   return TRUE;

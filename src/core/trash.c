@@ -185,19 +185,24 @@ hf_trash_any (HfInstallation *installation, gboolean *removed, gboolean *staging
 }
 
 /**
- * hf_trash_entry_is_pruned:
+ * hf_trash_entry_may_be_pruned:
  * @entry: an entry, not necessarily locked
  *
- * Returns: whether it looks like one whose sweeper crashed between prune and end; true for certain
- *   only once it is locked
+ * Returns: whether it looks like one whose sweeper crashed between prune and end, or cannot be looked
+ *   at; only once it is locked is it certain
  */
 gboolean
-hf_trash_entry_is_pruned (const HfTrashEntry *entry)
+hf_trash_entry_may_be_pruned (const HfTrashEntry *entry)
 {
+  g_autoptr (GError) failed = NULL;
+  HfDeploymentState state;
   hf_autofd int fd
       = hf_open_beneath (entry->installation->root_fd, entry->path, O_PATH | O_DIRECTORY, 0);
-  HfDeploymentState state;
-  return fd >= 0 && hf_deployment_get_state (fd, &state, NULL) && state == HF_STATE_PRUNED;
+  if (fd < 0)
+    return errno != ENOENT && errno != ELOOP && errno != ENOTDIR;
+  if (!hf_deployment_get_state (fd, &state, &failed))
+    return !hf_error_is (failed, HF_ERROR_DAMAGED);
+  return state == HF_STATE_PRUNED;
 }
 
 /* What is no directory: a symlink is the rest of a removal that crashed before its exchange. */

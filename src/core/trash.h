@@ -39,7 +39,7 @@ gboolean hf_trash_any (HfInstallation *installation, gboolean *removed, gboolean
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 HfTrashEntry *hf_trash_entry_new_staging (HfInstallation *installation, const char *name);
 
-gboolean hf_trash_entry_is_pruned (const HfTrashEntry *entry);
+gboolean hf_trash_entry_may_be_pruned (const HfTrashEntry *entry);
 HfTrashOutcome hf_trash_entry_lock (HfTrashEntry *entry, GError **error);
 gboolean hf_trash_entry_delete_tree (HfTrashEntry *entry, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_trash_entry_delete_rest (HfTrashEntry *entry, GError **error) G_GNUC_WARN_UNUSED_RESULT;

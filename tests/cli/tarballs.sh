@@ -16,8 +16,7 @@ kinds = {"file": tarfile.REGTYPE, "hard": tarfile.LNKTYPE, "link": tarfile.SYMTY
          "directory": tarfile.DIRTYPE, "character": tarfile.CHRTYPE, "block": tarfile.BLKTYPE,
          "fifo": tarfile.FIFOTYPE}
 with tarfile.open(sys.argv[1], "w", format=tarfile.GNU_FORMAT) as tar:
-    metadata = "file:metadata"
-    for member in [metadata, "directory:files"] + sys.argv[2:]:
+    for member in ["file:metadata", "directory:files"] + sys.argv[2:]:
         kind, name, more = (member + "::").split(":")[:3]
         info = tarfile.TarInfo(name)
         info.type = kinds[kind]
@@ -38,13 +37,15 @@ END
 
 # refused REGEX MEMBER...
 refused() {
-  installed archive-1 "$PLATFORM"
-  mkdir "$T/victim"
+  installation
+  mkdir "$T/victim" "$T/good"
+  echo good >"$T/good/file"
+  hf install "$T/good" --ref="$HELLO" --command=true
   local -a members=("${@:2}")
   tarball "${members[@]//@victim@/$T/victim}"
   (cd "$T/victim" && unchanged_by expect_error 6 "$1" hf install "$T/image.tar" --ref="$EVIL")
   expect 0 hf list --json
-  equal "$(json '[r["ref"] for r in d]')" "[\"$PLATFORM\"]"
+  equal "$(json '[r["ref"] for r in d]')" "[\"$HELLO\"]"
   equal "$(find "$T/victim" "$T/evil" /evil /tmp/evil 2>/dev/null)" "$T/victim" 'what it wrote'
 }
 
@@ -83,7 +84,7 @@ bad 'a path that goes up within it' '\.\.' file:files/bin/../evil
 bad 'nothing but dots' '\.\.' directory:..
 bad 'a link to nothing' 'files/one' link:files/one:
 bad 'a file without a name' "''" file:
-bad 'a directory without a name' "''" directory:
+bad 'a directory without a name' "'/'" directory:
 bad 'a file for its top' 'image.tar' file:.
 bad 'a link for its top' 'image.tar' link:.:@victim@
 bad 'a setuid file' 'files/one' file:files/one:4755
@@ -97,7 +98,7 @@ bad 'a link for metadata' 'metadata' link:metadata:files/one
 
 # Nothing is wrong with these.
 taken() { # MEMBER...
-  installed archive-1 "$PLATFORM"
+  installation
   tarball "$@"
   hf install "$T/image.tar" --ref="$EVIL"
   local tree
@@ -120,7 +121,7 @@ promise 'a tarball without its directories is taken' taken file:files/a/b/c/d fi
 
 # Not only what it says, but that it says it to its end.
 cut_short() {
-  installed archive-1 "$PLATFORM"
+  installed archive-1
   tarball file:files/one
   local size
   for size in 100 600 1100 2000; do

@@ -315,7 +315,7 @@ test_delete (Trash *trash, gconstpointer data)
   put_file (trash->dir_fd, HF_DEPLOYMENT_FILE_NEW, "x", 0644);
   g_autoptr (HfTrashEntry) entry = entry_at (installation, trash->path);
   g_assert_cmpint (hf_trash_entry_lock (entry, NULL), ==, HF_TRASH_LOCKED);
-  g_assert_false (hf_trash_entry_is_pruned (entry));
+  g_assert_false (hf_trash_entry_may_be_pruned (entry));
   (void)!hf_trash_entry_delete_tree (entry, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (count_names (installation->root_fd, trash->path), ==, 3);
@@ -324,7 +324,7 @@ test_delete (Trash *trash, gconstpointer data)
   g_assert_cmpuint (count_names (trash->dir_fd, HF_PINS_DIR), ==, 1);
   g_assert_true (exists (installation->deploy_fd, APP));
   fall_to (installation, trash->path, HF_STATE_PRUNED);
-  g_assert_true (hf_trash_entry_is_pruned (entry));
+  g_assert_true (hf_trash_entry_may_be_pruned (entry));
   (void)!hf_trash_entry_delete_rest (entry, &error);
   g_assert_no_error (error);
   g_assert_false (exists (installation->root_fd, trash->path));
