@@ -105,7 +105,12 @@ list_in_place (const HfRef *ref, int branch_fd, gpointer data, GError **error)
     {
       hf_autofd int fd = hf_open_beneath (branch_fd, names->pdata[i], O_PATH | O_DIRECTORY, 0);
       HfDeploymentState state;
-      if (fd < 0 || (hf_deployment_get_state (fd, &state, NULL) && hf_state_in_service (state)))
+      /* A forwarding link, or gone meanwhile; anything else is no reason to pass it over. */
+      if (fd < 0 && (errno == ENOENT || errno == ELOOP || errno == ENOTDIR))
+        continue;
+      if (fd < 0)
+        return hf_throw_errno (error, "Cannot look at %s", (const char *)names->pdata[i]);
+      if (hf_deployment_get_state (fd, &state, NULL) && hf_state_in_service (state))
         continue;
       HfTrashEntry *entry
           = entry_new (list->installation,
