@@ -237,10 +237,12 @@ prune_by_marks (Sweep *sweep, const Targets *targets, guint first, const char *r
                 GError **error)
 {
   const HfSweepStore *store = sweep->store;
+  if (!store->prune_by_marks (store->store, targets->pointers + first, targets->n - first,
+                              sweep->report, error))
+    return FALSE;
   sweep->report->full = TRUE;
   sweep->report->reason = reason;
-  return store->prune_by_marks (store->store, targets->pointers + first, targets->n - first,
-                                sweep->report, error);
+  return TRUE;
 }
 
 /* One after the other: until an entry's pins are dropped they would keep what it shares with the

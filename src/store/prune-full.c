@@ -122,7 +122,6 @@ hf_prune_full (HfStore *store, HfSweepTarget *const *targets, gsize n_targets,
 {
   g_autoptr (HfMarks) marks = hf_marks_new (store, targets, n_targets);
   FullPrune prune = { .hold = { .lock = HF_LOCK_INIT }, .marks = marks };
-  report->full = TRUE;
   gboolean done = hf_prune_hold_begin (&prune.hold, store, report, error)
                   && hf_marks_refresh (marks, error) && prune_pass (&prune, TRUE, error)
                   && prune_pass (&prune, FALSE, error)
