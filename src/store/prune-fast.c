@@ -9,11 +9,15 @@
  * still has or not.  An object that is not stored is where a crash was, or a pause in which it
  * went: the walk goes on below it.  An object that is needed is needed with all that it reaches:
  * the walk stops there.  Nothing here costs more than the image that goes (G7).
+ *
+ * All processors walk, over dirtrees.  Two threads may meet the same object: both decide alike, and
+ * one finds it gone.
  */
 #include "prune-fast.h"
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/work-queue.h"
 #include "core/layout.h"
 #include "object.h"
 #include "prune-hold.h"
@@ -25,10 +29,18 @@
 typedef struct
 {
   HfPruneHold hold;
-  int pins_fd;         /* owned */
-  GHashTable *visited; /* owned; checksums of dirtrees */
-  GPtrArray *queue;    /* owned; of dirtrees whose children are still to be decided */
+  int pins_fd;           /* owned */
+  GHashTable *visited;   /* owned; checksums of dirtrees */
+  pthread_mutex_t mutex; /* of @visited */
 } FastPrune;
+
+/* What one thread works with. */
+typedef struct
+{
+  FastPrune *prune; /* not owned */
+  HfPruneShare share;
+  HfWorkQueue *queue; /* not owned; for dirtrees whose children are still to be decided */
+} Walk;
 
 typedef enum
 {
@@ -42,15 +54,16 @@ fast_prune_clear (FastPrune *prune)
   hf_prune_hold_end (&prune->hold);
   hf_fd_clear (&prune->pins_fd);
   g_clear_pointer (&prune->visited, g_hash_table_unref);
-  g_clear_pointer (&prune->queue, g_ptr_array_unref);
+  (void)pthread_mutex_destroy (&prune->mutex);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (FastPrune, fast_prune_clear)
 
 /* An entry without `deployment` that has links to what is stored is an import that failed or died: it
  * needs nothing, and what it links looks needed.  None is at work while the lock is held. */
 static gboolean
-check_links_tell (FastPrune *prune, GError **error)
+check_links_tell (gpointer data, GError **error)
 {
+  const FastPrune *prune = data;
   HfInstallation *installation = prune->hold.store->installation;
   g_autoptr (DIR) dir = hf_dir_open (installation->root_fd, HF_STAGING_DIR, error);
   const struct dirent *entry;
@@ -86,44 +99,49 @@ is_own_pin (const FastPrune *prune, const char *checksum, const char *suffix,
 /* The decision and the unlink are in one hold of the lock, so that no import can link the object in
  * between. */
 static gboolean
-decide (FastPrune *prune, const char *checksum, const char *suffix, Decision *out, GError **error)
+decide (Walk *walk, const char *checksum, const char *suffix, Decision *out, GError **error)
 {
   HfObjectPath loose;
   struct stat st;
-  gboolean released;
   *out = OBJECT_GONE;
-  if (!hf_prune_hold_breathe (&prune->hold, &released, error)
-      || (released && !check_links_tell (prune, error)))
+  if (!hf_prune_share_breathe (&walk->share, error))
     return FALSE;
   hf_object_loose_path (loose, checksum, suffix);
-  if (fstatat (prune->hold.store->objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) != 0)
+  if (fstatat (walk->prune->hold.store->objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) != 0)
     return errno == ENOENT || hf_throw_errno (error, "Cannot look at object %s", loose);
   /* Only where our pin would make the difference is it looked for. */
-  if (st.st_nlink > 2 || (st.st_nlink == 2 && !is_own_pin (prune, checksum, suffix, &st)))
+  if (st.st_nlink > 2 || (st.st_nlink == 2 && !is_own_pin (walk->prune, checksum, suffix, &st)))
     {
       *out = OBJECT_KEPT;
       return TRUE;
     }
-  return hf_prune_unlink (&prune->hold, checksum, suffix, &st, error);
+  return hf_prune_share_unlink (&walk->share, checksum, suffix, &st, error);
 }
 
 static gboolean
-decide_tree (FastPrune *prune, const char *checksum, GError **error)
+visit (FastPrune *prune, const char *checksum)
+{
+  (void)pthread_mutex_lock (&prune->mutex);
+  gboolean first = g_hash_table_add (prune->visited, g_strdup (checksum));
+  (void)pthread_mutex_unlock (&prune->mutex);
+  return first;
+}
+
+static gboolean
+decide_tree (Walk *walk, const char *checksum, GError **error)
 {
   Decision decision;
-  if (g_hash_table_contains (prune->visited, checksum))
+  if (!visit (walk->prune, checksum))
     return TRUE;
-  char *key = g_strdup (checksum);
-  g_hash_table_add (prune->visited, key);
-  if (!decide (prune, checksum, HF_SUFFIX_DIR_TREE, &decision, error))
+  if (!decide (walk, checksum, HF_SUFFIX_DIR_TREE, &decision, error))
     return FALSE;
   if (decision == OBJECT_GONE)
-    g_ptr_array_add (prune->queue, key);
+    hf_work_queue_push (walk->queue, g_strdup (checksum));
   return TRUE;
 }
 
 static gboolean
-decide_files (FastPrune *prune, GVariant *tree, GError **error)
+decide_files (Walk *walk, GVariant *tree, GError **error)
 {
   g_autoptr (GVariant) files = g_variant_get_child_value (tree, 0);
   gsize n = g_variant_n_children (files);
@@ -133,14 +151,14 @@ decide_files (FastPrune *prune, GVariant *tree, GError **error)
       Decision decision;
       g_variant_get_child (files, i, "(&s@ay)", NULL, &ay);
       g_autofree char *checksum = hf_checksum_from_variant (ay);
-      if (!decide (prune, checksum, HF_SUFFIX_FILE, &decision, error))
+      if (!decide (walk, checksum, HF_SUFFIX_FILE, &decision, error))
         return FALSE;
     }
   return TRUE;
 }
 
 static gboolean
-decide_directories (FastPrune *prune, GVariant *tree, GError **error)
+decide_directories (Walk *walk, GVariant *tree, GError **error)
 {
   g_autoptr (GVariant) dirs = g_variant_get_child_value (tree, 1);
   gsize n = g_variant_n_children (dirs);
@@ -152,44 +170,71 @@ decide_directories (FastPrune *prune, GVariant *tree, GError **error)
       g_variant_get_child (dirs, i, "(&s@ay@ay)", NULL, &contents_v, &meta_v);
       g_autofree char *contents = hf_checksum_from_variant (contents_v);
       g_autofree char *meta = hf_checksum_from_variant (meta_v);
-      if (!decide_tree (prune, contents, error)
-          || !decide (prune, meta, HF_SUFFIX_DIR_META, &decision, error))
+      if (!decide_tree (walk, contents, error)
+          || !decide (walk, meta, HF_SUFFIX_DIR_META, &decision, error))
         return FALSE;
     }
   return TRUE;
 }
 
+/* Decides on what a dirtree that is not needed has in it. */
 static gboolean
-walk (FastPrune *prune, GError **error)
+walk_tree (HfWorkQueue *queue, gpointer task, gpointer data, GError **error)
 {
-  while (prune->queue->len > 0)
-    {
-      const char *checksum = g_ptr_array_steal_index_fast (prune->queue, prune->queue->len - 1);
-      g_autoptr (GVariant) tree
-          = hf_pin_load (prune->pins_fd, OSTREE_OBJECT_TYPE_DIR_TREE, checksum, error);
-      if (tree == NULL || !decide_files (prune, tree, error)
-          || !decide_directories (prune, tree, error))
-        return FALSE;
-    }
-  return TRUE;
+  FastPrune *prune = data;
+  g_autofree char *checksum = task;
+  g_autoptr (GVariant) tree
+      = hf_pin_load (prune->pins_fd, OSTREE_OBJECT_TYPE_DIR_TREE, checksum, error);
+  if (tree == NULL)
+    return FALSE;
+  Walk walk = { .prune = prune, .queue = queue };
+  hf_prune_share_begin (&walk.share, &prune->hold);
+  gboolean done = decide_files (&walk, tree, error) && decide_directories (&walk, tree, error);
+  hf_prune_share_end (&walk.share);
+  return done;
 }
 
 /* The commit and what describes it go first, and are gone from disk before anything below is (G4).
  */
 static gboolean
-decide_commit (FastPrune *prune, const char *commit, Decision *out, GError **error)
+decide_commit (Walk *walk, const char *commit, Decision *out, GError **error)
 {
   const char digits[] = { commit[0], commit[1], '\0' };
   Decision ignored;
-  if (!decide (prune, commit, HF_SUFFIX_COMMIT, out, error) || *out == OBJECT_KEPT)
+  if (!decide (walk, commit, HF_SUFFIX_COMMIT, out, error) || *out == OBJECT_KEPT)
     return *out == OBJECT_KEPT;
-  if (!decide (prune, commit, HF_SUFFIX_COMMIT_META, &ignored, error))
+  if (!decide (walk, commit, HF_SUFFIX_COMMIT_META, &ignored, error))
     return FALSE;
   g_autoptr (GError) failed = NULL;
-  if (hf_dir_sync (prune->hold.store->objects_fd, digits, &failed) || errno == ENOENT)
+  if (hf_dir_sync (walk->prune->hold.store->objects_fd, digits, &failed) || errno == ENOENT)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&failed));
   return FALSE;
+}
+
+/* Decides on the commit and on what it names; the root, unless it is needed, is @out_root. */
+static gboolean
+decide_top (Walk *walk, const char *commit, char **out_root, GError **error)
+{
+  Decision decision;
+  if (!decide_commit (walk, commit, &decision, error))
+    return FALSE;
+  if (decision == OBJECT_KEPT)
+    return TRUE;
+  g_autoptr (GVariant) variant
+      = hf_pin_load (walk->prune->pins_fd, OSTREE_OBJECT_TYPE_COMMIT, commit, error);
+  if (variant == NULL)
+    return FALSE;
+  g_autoptr (GVariant) contents_v = g_variant_get_child_value (variant, 6);
+  g_autoptr (GVariant) meta_v = g_variant_get_child_value (variant, 7);
+  g_autofree char *contents = hf_checksum_from_variant (contents_v);
+  g_autofree char *meta = hf_checksum_from_variant (meta_v);
+  if (!decide (walk, meta, HF_SUFFIX_DIR_META, &decision, error)
+      || !decide (walk, contents, HF_SUFFIX_DIR_TREE, &decision, error))
+    return FALSE;
+  if (decision == OBJECT_GONE && visit (walk->prune, contents))
+    *out_root = g_steal_pointer (&contents);
+  return TRUE;
 }
 
 /**
@@ -210,26 +255,23 @@ decide_commit (FastPrune *prune, const char *commit, Decision *out, GError **err
 gboolean
 hf_prune_fast (HfStore *store, const HfSweepTarget *target, HfSweepReport *report, GError **error)
 {
-  g_auto (FastPrune) prune = { .hold = { .lock = HF_LOCK_INIT }, .pins_fd = -1 };
-  const char *commit = target->info->commit;
-  Decision decision;
+  g_auto (FastPrune) prune = { .pins_fd = -1, .mutex = PTHREAD_MUTEX_INITIALIZER };
   prune.pins_fd = hf_open_dir (target->dir_fd, HF_PINS_DIR, error);
   prune.visited = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  prune.queue = g_ptr_array_new ();
-  if (prune.pins_fd < 0 || !hf_prune_hold_begin (&prune.hold, store, report, error)
-      || !check_links_tell (&prune, error) || !decide_commit (&prune, commit, &decision, error))
+  if (prune.pins_fd < 0
+      || !hf_prune_hold_begin (&prune.hold, store, report, check_links_tell, &prune, error)
+      || !check_links_tell (&prune, error))
     return FALSE;
-  if (decision == OBJECT_KEPT)
-    return TRUE;
-  g_autoptr (GVariant) variant
-      = hf_pin_load (prune.pins_fd, OSTREE_OBJECT_TYPE_COMMIT, commit, error);
-  if (variant == NULL)
+  Walk walk = { .prune = &prune };
+  g_autofree char *root = NULL;
+  hf_prune_share_begin (&walk.share, &prune.hold);
+  gboolean decided = decide_top (&walk, target->info->commit, &root, error);
+  hf_prune_share_end (&walk.share);
+  if (!decided)
     return FALSE;
-  g_autoptr (GVariant) contents_v = g_variant_get_child_value (variant, 6);
-  g_autoptr (GVariant) meta_v = g_variant_get_child_value (variant, 7);
-  g_autofree char *contents = hf_checksum_from_variant (contents_v);
-  g_autofree char *meta = hf_checksum_from_variant (meta_v);
-  return decide_tree (&prune, contents, error)
-         && decide (&prune, meta, HF_SUFFIX_DIR_META, &decision, error) && walk (&prune, error)
+  GPtrArray *first = g_ptr_array_new_with_free_func (g_free);
+  if (root != NULL)
+    g_ptr_array_add (first, g_steal_pointer (&root));
+  return hf_work_queue_run (first, HF_WORK_NORMAL, walk_tree, &prune, error)
          && hf_prune_hold_finish (&prune.hold, error);
 }

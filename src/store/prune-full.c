@@ -20,7 +20,7 @@
 
 typedef struct
 {
-  HfPruneHold hold;
+  HfPruneShare share;
   HfMarks *marks; /* not owned */
 } FullPrune;
 
@@ -37,12 +37,11 @@ is_known_type (const char *suffix)
          || strcmp (suffix, HF_SUFFIX_DIR_TREE) == 0 || strcmp (suffix, HF_SUFFIX_DIR_META) == 0;
 }
 
+/* See HfPruneRetaken. */
 static gboolean
-breathe (FullPrune *prune, GError **error)
+refresh (gpointer data, GError **error)
 {
-  gboolean released;
-  return hf_prune_hold_breathe (&prune->hold, &released, error)
-         && (!released || hf_marks_refresh (prune->marks, error));
+  return hf_marks_refresh (data, error);
 }
 
 static gboolean
@@ -59,14 +58,14 @@ decide (FullPrune *prune, int dfd, const char *digits, const char *name, gboolea
     return errno == ENOENT || hf_throw_errno (error, "Cannot look at object %s%s", digits, name);
   *any = TRUE;
   g_autofree char *checksum = g_strdup_printf ("%s%.*s", digits, HF_CHECKSUM_BYTES * 2 - 2, name);
-  return hf_prune_unlink (&prune->hold, checksum, suffix, &st, error);
+  return hf_prune_share_unlink (&prune->share, checksum, suffix, &st, error);
 }
 
 static gboolean
 prune_directory (FullPrune *prune, const char *digits, gboolean commits, GError **error)
 {
   g_autoptr (GError) failed = NULL;
-  g_autoptr (DIR) dir = hf_dir_open (prune->hold.store->objects_fd, digits, &failed);
+  g_autoptr (DIR) dir = hf_dir_open (prune->share.hold->store->objects_fd, digits, &failed);
   gboolean any = FALSE;
   if (dir == NULL && errno == ENOENT)
     return TRUE;
@@ -78,7 +77,7 @@ prune_directory (FullPrune *prune, const char *digits, gboolean commits, GError 
   for (;;)
     {
       const struct dirent *entry;
-      if (!hf_dir_next (dir, &entry, error) || !breathe (prune, error))
+      if (!hf_dir_next (dir, &entry, error) || !hf_prune_share_breathe (&prune->share, error))
         return FALSE;
       if (entry == NULL)
         break;
@@ -121,12 +120,14 @@ hf_prune_full (HfStore *store, HfSweepTarget *const *targets, gsize n_targets,
                HfSweepReport *report, GError **error)
 {
   g_autoptr (HfMarks) marks = hf_marks_new (store, targets, n_targets);
-  FullPrune prune = { .hold = { .lock = HF_LOCK_INIT }, .marks = marks };
-  gboolean done = hf_prune_hold_begin (&prune.hold, store, report, error)
-                  && hf_marks_refresh (marks, error) && prune_pass (&prune, TRUE, error)
-                  && prune_pass (&prune, FALSE, error)
-                  && (hf_marks_any_copies (marks) || hf_links_count_again (store, error))
-                  && hf_prune_hold_finish (&prune.hold, error);
-  hf_prune_hold_end (&prune.hold);
-  return done;
+  g_auto (HfPruneHold) hold = { 0 };
+  if (!hf_prune_hold_begin (&hold, store, report, refresh, marks, error)
+      || !hf_marks_refresh (marks, error))
+    return FALSE;
+  FullPrune prune = { .marks = marks };
+  hf_prune_share_begin (&prune.share, &hold);
+  gboolean done = prune_pass (&prune, TRUE, error) && prune_pass (&prune, FALSE, error);
+  hf_prune_share_end (&prune.share);
+  return done && (hf_marks_any_copies (marks) || hf_links_count_again (store, error))
+         && hf_prune_hold_finish (&hold, error);
 }
