@@ -17,6 +17,13 @@
 
 #define DEPTH 5000
 
+/* A million names, of files with fewer links than ext4 allows. */
+#define FULL_FILES 20
+#define FULL_LINKS 50000
+
+/* What a deletion may need more than the process had, in KiB. */
+#define MEMORY 4096
+
 static void
 delete_all (const Fixture *fixture, const char *name)
 {
@@ -150,6 +157,42 @@ static void
 test_deep (Fixture *fixture, gconstpointer data)
 {
   run_child (delete_deep, fixture);
+}
+
+static glong
+peak_memory (void)
+{
+  struct rusage usage;
+  g_assert_no_errno (getrusage (RUSAGE_SELF, &usage));
+  return usage.ru_maxrss;
+}
+
+static void
+delete_full (gpointer data)
+{
+  const Fixture *fixture = data;
+  put_dir (fixture->dir_fd, "tree", 0755);
+  hf_autofd int fd = open_dir_at (fixture->dir_fd, "tree");
+  for (guint i = 0; i < FULL_FILES; i++)
+    {
+      char first[16], name[32];
+      (void)g_snprintf (first, sizeof first, "%u", i);
+      put_file (fd, first, "x", 0644);
+      for (guint j = 1; j < FULL_LINKS; j++)
+        {
+          (void)g_snprintf (name, sizeof name, "%u.%u", i, j);
+          g_assert_no_errno (linkat (fd, first, fd, name, 0));
+        }
+    }
+  glong before = peak_memory ();
+  delete_all (fixture, "tree");
+  g_assert_cmpint (peak_memory () - before, <, MEMORY);
+}
+
+static void
+test_full (Fixture *fixture, gconstpointer data)
+{
+  run_child (delete_full, fixture);
 }
 
 static void
@@ -348,6 +391,7 @@ main (int argc, char **argv)
   ADD ("what symlinks lead to is untouched", test_symlinks);
   ADD ("another link of a deleted file keeps its mode", test_hard_link);
   ADD ("5000 levels go with 100 descriptors", test_deep);
+  ADD ("a directory of 1000000 files goes in bounded memory", test_full);
   ADD ("many deep subtrees go with 100 descriptors", test_wide);
   ADD ("a bind mount inside is not crossed and the rest goes", test_mount);
   ADD ("an immutable file leaves only the path to it", test_immutable);
