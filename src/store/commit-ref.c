@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "core/layout.h"
+#include "object.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +15,20 @@
 #include <unistd.h>
 
 #define DIRECTORY HF_REPO_REFS "/" HF_REPO_DEPLOY_REFS
+
+/* What is left in the entry where the repository is on another mount, goes with the entry. */
+static gboolean
+place (int entry_fd, int refs_fd, const char *commit, GError **error)
+{
+  if (renameat (entry_fd, commit, refs_fd, commit) == 0)
+    return TRUE;
+  if (errno != EXDEV)
+    return hf_throw_errno (error, "Cannot create ref %s/%s", DIRECTORY, commit);
+  if (!hf_object_copy_across (entry_fd, commit, refs_fd, commit, error))
+    return FALSE;
+  (void)unlinkat (entry_fd, commit, 0);
+  return TRUE;
+}
 
 /**
  * hf_commit_ref_write:
@@ -36,9 +51,7 @@ hf_commit_ref_write (HfStore *store, int entry_fd, const char *commit, GError **
   hf_autofd int dfd = hf_open_dir (store->repo_fd, DIRECTORY, error);
   if (dfd < 0)
     return FALSE;
-  if (renameat (entry_fd, commit, dfd, commit) != 0)
-    return hf_throw_errno (error, "Cannot create ref %s/%s", DIRECTORY, commit);
-  return hf_fd_sync (dfd, DIRECTORY, error);
+  return place (entry_fd, dfd, commit, error) && hf_fd_sync (dfd, DIRECTORY, error);
 }
 
 /**

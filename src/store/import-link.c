@@ -43,6 +43,15 @@ replace_in_tree (int entry_fd, const char *adopted, const char *place, GError **
   return TRUE;
 }
 
+/* Ours stays, as a copy.  The mark is set now, and the deployment's record written anew when all is
+ * linked. */
+static gboolean
+note_copy (HfImport *import, GError **error)
+{
+  hf_import_note_copies (import);
+  return hf_links_count_no_more (import->params.store->installation, error);
+}
+
 static gboolean
 adopt_at (HfImport *import, const HfClaim *claim, const char *loose, const char *place,
           GError **error)
@@ -58,12 +67,9 @@ adopt_at (HfImport *import, const HfClaim *claim, const char *loose, const char 
       (void)pthread_mutex_unlock (&import->mutex);
       return replaced;
     }
-  if (errno != EMLINK)
+  if (!hf_cannot_link (errno))
     return hf_throw_errno (error, "Cannot link object %s", loose);
-  /* The stored object has all the links that it can have: ours stays, as a copy.  The mark is set
-   * now, and the deployment's record written anew when all is linked. */
-  hf_import_note_copies (import);
-  return hf_links_count_no_more (import->params.store->installation, error);
+  return note_copy (import, error);
 }
 
 /* Somebody else stored the same object meanwhile.  Ours becomes a link to that one; the file that
@@ -87,11 +93,27 @@ copy_one (HfImport *import, const HfClaim *claim, GError **error)
   (void)unlinkat (entry_fd, copy, 0);
   if (!hf_object_copy (entry_fd, claim->place, entry_fd, copy, 0, error))
     return FALSE;
-  hf_import_note_copies (import);
   (void)pthread_mutex_lock (&import->mutex);
   gboolean replaced = replace_in_tree (entry_fd, copy, claim->more->pdata[0], error);
   (void)pthread_mutex_unlock (&import->mutex);
-  return replaced && hf_links_count_no_more (import->params.store->installation, error);
+  return replaced && note_copy (import, error);
+}
+
+/* The repository is on another mount, or takes no links: it gets a copy. */
+static gboolean
+store_copy (HfImport *import, const HfClaim *claim, const char *loose, GError **error)
+{
+  int entry_fd = import->params.staging->dir_fd, objects_fd = import->params.store->objects_fd;
+  struct stat st;
+  if (fstatat (entry_fd, claim->place, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return hf_throw_errno (error, "Cannot look at %s", claim->place);
+  if (S_ISREG (st.st_mode))
+    return hf_object_copy_across (entry_fd, claim->place, objects_fd, loose, error)
+           && note_copy (import, error);
+  g_autofree char *target = hf_link_read (entry_fd, claim->place);
+  if (target == NULL || (symlinkat (target, objects_fd, loose) != 0 && errno != EEXIST))
+    return hf_throw_errno (error, "Cannot store object %s", loose);
+  return note_copy (import, error);
 }
 
 static gboolean
@@ -119,6 +141,8 @@ link_object (HfImport *import, const HfClaim *claim, GError **error)
     }
   if (linked == 0)
     return TRUE;
+  if (hf_cannot_link (errno))
+    return store_copy (import, claim, loose, error);
   if (errno != EEXIST)
     return hf_throw_errno (error, "Cannot store object %s", claim->name);
   return adopt_stored (import, claim, loose, error);

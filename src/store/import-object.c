@@ -16,9 +16,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The file system cannot link here, or not once more: a copy stands in, and the prune is told. */
-static gboolean
-cannot_link (int errsv)
+/**
+ * hf_cannot_link:
+ * @errsv: why linkat(2) failed
+ *
+ * Returns: whether the file system cannot link here, or not once more, so that a copy stands in, and
+ *   the prune is told
+ */
+gboolean
+hf_cannot_link (int errsv)
 {
   return errsv == EMLINK || errsv == EXDEV || errsv == EPERM;
 }
@@ -78,7 +84,7 @@ pin_and_copy (HfImport *import, const char *checksum, int dfd, const char *path,
   hf_object_pin_name (pin, checksum, HF_SUFFIX_FILE);
   if (linkat (dfd, path, import->pins_fd, pin, 0) != 0 && errno != EEXIST)
     {
-      if (!cannot_link (errno))
+      if (!hf_cannot_link (errno))
         return hf_throw_errno (error, "Cannot link %s/%s", HF_PINS_DIR, pin);
       hf_import_note_copies (import);
     }
@@ -103,7 +109,7 @@ put_from (HfImport *import, const char *checksum, int dfd, const char *path, con
       *out_linked = TRUE;
       return TRUE;
     }
-  if (!cannot_link (errno))
+  if (!hf_cannot_link (errno))
     return hf_throw_errno (error, "Cannot link %s", place->path);
   hf_import_note_copies (import);
   return hf_object_copy (dfd, path, place->dfd, place->name, 0, error);
@@ -219,7 +225,7 @@ take_metadata (HfImport *import, OstreeObjectType type, const char *checksum, co
   *out_new = FALSE;
   if (linkat (objects_fd, loose, import->pins_fd, pin, 0) == 0)
     return TRUE;
-  if (cannot_link (errno))
+  if (hf_cannot_link (errno))
     {
       hf_import_note_copies (import);
       return hf_object_copy (objects_fd, loose, import->pins_fd, pin, 0, error);

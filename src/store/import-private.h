@@ -56,6 +56,7 @@ void hf_import_add_size (HfImport *import, guint64 size);
 void hf_import_note_copies (HfImport *import);
 
 /* import-object.c */
+gboolean hf_cannot_link (int errsv);
 gboolean hf_import_pin (HfImport *import, OstreeObjectType type, const char *checksum,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_import_file (HfImport *import, const char *checksum, const HfImportPlace *place,

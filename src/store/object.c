@@ -152,6 +152,28 @@ hf_checksum_from_variant (GVariant *ay)
   return ostree_checksum_from_bytes_v (ay);
 }
 
+/* Contents and mode, and the time that all files of an image have. */
+static gboolean
+copy_contents (int in, int out, mode_t mode_or, const char *name, GError **error)
+{
+  static const struct timespec times[2] = { { 0, UTIME_OMIT }, { 0, 0 } };
+  struct stat st;
+  if (fstat (in, &st) != 0)
+    return hf_throw_errno (error, "Cannot read %s", name);
+  for (off_t left = st.st_size; left > 0;)
+    {
+      ssize_t done = sendfile (out, in, NULL, (size_t)left);
+      if (done < 0 && errno == EINTR)
+        continue;
+      if (done <= 0)
+        return hf_throw_errno (error, "Cannot copy %s", name);
+      left -= done;
+    }
+  if (fchmod (out, (st.st_mode & 07777) | mode_or) != 0 || futimens (out, times) != 0)
+    return hf_throw_errno (error, "Cannot set the mode of %s", name);
+  return TRUE;
+}
+
 /**
  * hf_object_copy:
  * @from_dfd: a directory
@@ -168,24 +190,40 @@ gboolean
 hf_object_copy (int from_dfd, const char *from, int to_dfd, const char *to, mode_t mode_or,
                 GError **error)
 {
-  static const struct timespec times[2] = { { 0, UTIME_OMIT }, { 0, 0 } };
-  struct stat st;
   hf_autofd int in = hf_open_beneath (from_dfd, from, O_RDONLY | O_NONBLOCK, 0);
-  if (in < 0 || fstat (in, &st) != 0)
+  if (in < 0)
     return hf_throw_errno (error, "Cannot read %s", from);
   hf_autofd int out = hf_open_beneath (to_dfd, to, O_WRONLY | O_CREAT | O_EXCL, 0600);
   if (out < 0)
     return hf_throw_errno (error, "Cannot create %s", to);
-  for (off_t left = st.st_size; left > 0;)
-    {
-      ssize_t done = sendfile (out, in, NULL, (size_t)left);
-      if (done < 0 && errno == EINTR)
-        continue;
-      if (done <= 0)
-        return hf_throw_errno (error, "Cannot copy %s", to);
-      left -= done;
-    }
-  if (fchmod (out, (st.st_mode & 07777) | mode_or) != 0 || futimens (out, times) != 0)
-    return hf_throw_errno (error, "Cannot set the mode of %s", to);
-  return TRUE;
+  return copy_contents (in, out, mode_or, to, error);
+}
+
+/**
+ * hf_object_copy_across:
+ * @from_dfd: a directory
+ * @from: a regular file below it
+ * @to_dfd: another, of whatever file system
+ * @to: a name below that one
+ *
+ * What hf_object_copy() does, for a place that others look at: the copy is complete and on disk before
+ * it has its name, and a crash until then leaves nothing.  If the name is there already, that is
+ * success.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_object_copy_across (int from_dfd, const char *from, int to_dfd, const char *to, GError **error)
+{
+  hf_autofd int in = hf_open_beneath (from_dfd, from, O_RDONLY | O_NONBLOCK, 0);
+  if (in < 0)
+    return hf_throw_errno (error, "Cannot read %s", from);
+  hf_autofd int out = openat (to_dfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (out < 0)
+    return hf_throw_errno (error, "Cannot create %s", to);
+  if (!copy_contents (in, out, 0, to, error) || !hf_fd_sync (out, to, error))
+    return FALSE;
+  g_autofree char *nameless = g_strdup_printf ("/proc/self/fd/%d", out);
+  return linkat (AT_FDCWD, nameless, to_dfd, to, AT_SYMLINK_FOLLOW) == 0 || errno == EEXIST
+         || hf_throw_errno (error, "Cannot create %s", to);
 }

@@ -34,3 +34,5 @@ GVariant *hf_pin_load (int pins_fd, OstreeObjectType type, const char *checksum,
 gboolean hf_object_copy (int from_dfd, const char *from, int to_dfd, const char *to, mode_t mode_or,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 char *hf_checksum_from_variant (GVariant *ay);
+gboolean hf_object_copy_across (int from_dfd, const char *from, int to_dfd, const char *to,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
