@@ -4,16 +4,19 @@
  */
 #pragma once
 
+#include "base/name-set.h"
 #include "marks.h"
+#include "object.h"
+
+G_STATIC_ASSERT (HF_NAME_BYTES == HF_CHECKSUM_BYTES);
 
 struct HfMarks
 {
-  HfStore *store;       /* not owned */
-  GHashTable *excluded; /* owned; serials of the entries being swept */
-  GHashTable *marked;   /* owned; serials of the deployments that were walked */
-  GHashTable *trees;    /* owned; checksums of the commits and dirtrees that were walked */
-  GArray *names;        /* owned; of 32 bytes; the first `sorted` in order, without doubles */
-  guint sorted;
+  HfStore *store;        /* not owned */
+  GHashTable *excluded;  /* owned; serials of the entries being swept */
+  GHashTable *marked;    /* owned; serials of the deployments that were walked */
+  GHashTable *trees;     /* owned; checksums of the commits and dirtrees that were walked */
+  HfNameSet names;       /* what is needed */
   gboolean copies;       /* a marked deployment has copies where it should have links */
   gboolean foreign_done; /* foreign refs were walked */
   GArray *incomplete;    /* owned; directories in staging/ that were not complete when last seen */
@@ -25,4 +28,3 @@ struct HfMarks
 gboolean hf_marks_walk (HfMarks *marks, int pins_fd, const char *commit,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_marks_walk_foreign (HfMarks *marks, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-void hf_marks_sort (HfMarks *marks);

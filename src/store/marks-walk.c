@@ -14,49 +14,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* The array is sorted anew when this many names, or as many as it has, were added. */
-#define SORT_STEP 65536
-
-static int
-compare_names (gconstpointer a, gconstpointer b)
-{
-  return memcmp (a, b, HF_CHECKSUM_BYTES);
-}
-
-/**
- * hf_marks_sort:
- * @marks: marks
- *
- * Puts the names in order, and drops those that are there twice.
- */
-void
-hf_marks_sort (HfMarks *marks)
-{
-  if (marks->sorted == marks->names->len)
-    return;
-  g_array_sort (marks->names, compare_names);
-  guint8 *data = (guint8 *)marks->names->data;
-  guint kept = 0;
-  for (guint i = 0; i < marks->names->len; i++)
-    {
-      const guint8 *name = data + (gsize)i * HF_CHECKSUM_BYTES;
-      if (kept > 0 && compare_names (name, data + (gsize)(kept - 1) * HF_CHECKSUM_BYTES) == 0)
-        continue;
-      memmove (data + (gsize)kept * HF_CHECKSUM_BYTES, name, HF_CHECKSUM_BYTES);
-      kept++;
-    }
-  g_array_set_size (marks->names, kept);
-  marks->sorted = kept;
-}
-
-static void
-mark (HfMarks *marks, const guint8 *name)
-{
-  g_array_append_vals (marks->names, name, 1);
-  if (marks->names->len - marks->sorted > MAX (marks->sorted, SORT_STEP))
-    hf_marks_sort (marks);
-}
-
 static gboolean
 mark_variant (HfMarks *marks, GVariant *tuple, gsize index, char **out_checksum, GError **error)
 {
@@ -66,7 +23,7 @@ mark_variant (HfMarks *marks, GVariant *tuple, gsize index, char **out_checksum,
   if (length != HF_CHECKSUM_BYTES)
     return hf_throw (error, HF_ERROR_DAMAGED,
                      "an object names another by %" G_GSIZE_FORMAT " bytes", length);
-  mark (marks, bytes);
+  hf_name_set_add (&marks->names, bytes);
   if (out_checksum != NULL)
     *out_checksum = hf_checksum_from_variant (ay);
   return TRUE;
@@ -167,7 +124,7 @@ hf_marks_walk (HfMarks *marks, int pins_fd, const char *commit, GError **error)
   if (variant == NULL)
     return FALSE;
   hf_checksum_to_bytes (commit, name);
-  mark (marks, name);
+  hf_name_set_add (&marks->names, name);
   if (!mark_variant (marks, variant, 6, &contents, error)
       || !mark_variant (marks, variant, 7, NULL, error))
     return FALSE;

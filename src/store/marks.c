@@ -58,7 +58,6 @@ hf_marks_new (HfStore *store, HfSweepTarget *const *targets, gsize n_targets)
   marks->marked = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   marks->trees
       = g_hash_table_new_full (g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
-  marks->names = g_array_new (FALSE, FALSE, HF_CHECKSUM_BYTES);
   marks->incomplete = g_array_new (FALSE, FALSE, sizeof (int));
   g_array_set_clear_func (marks->incomplete, close_element);
   for (gsize i = 0; i < n_targets; i++)
@@ -78,7 +77,7 @@ hf_marks_free (HfMarks *marks)
   g_hash_table_unref (marks->excluded);
   g_hash_table_unref (marks->marked);
   g_hash_table_unref (marks->trees);
-  g_array_unref (marks->names);
+  hf_name_set_clear (&marks->names);
   g_array_unref (marks->incomplete);
   g_free (marks);
 }
@@ -93,20 +92,7 @@ hf_marks_free (HfMarks *marks)
 gboolean
 hf_marks_contain (const HfMarks *marks, const guint8 *checksum)
 {
-  gsize low = 0, high = marks->names->len;
-  const guint8 *data = (const guint8 *)marks->names->data;
-  while (low < high)
-    {
-      gsize middle = low + (high - low) / 2;
-      int order = memcmp (data + middle * HF_CHECKSUM_BYTES, checksum, HF_CHECKSUM_BYTES);
-      if (order == 0)
-        return TRUE;
-      if (order < 0)
-        low = middle + 1;
-      else
-        high = middle;
-    }
-  return FALSE;
+  return hf_name_set_contains (&marks->names, checksum);
 }
 
 /**
@@ -280,6 +266,6 @@ hf_marks_refresh (HfMarks *marks, GError **error)
   marks->foreign_done = TRUE;
   if (!mark_all (marks, error))
     return FALSE;
-  hf_marks_sort (marks);
+  hf_name_set_sort (&marks->names);
   return TRUE;
 }
