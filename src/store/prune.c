@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "commit-ref.h"
 #include "core/layout.h"
+#include "core/trash.h"
 #include "links-count.h"
 #include "object.h"
 #include "prune-fast.h"
@@ -39,8 +40,47 @@ prune_by_marks (gpointer data, HfSweepTarget *const *targets, gsize n_targets,
   return hf_prune_full (data, targets, n_targets, report, error);
 }
 
-/* See HfSweepStore.  If the stored commit's only other link is our pin, no other deployment has it;
- * if there are more links, or none that could be counted, the prune decides, commits first too. */
+/* Whether it is an entry that needs nothing any more: its deletion began, or it is what an import
+ * left that failed or died, as none is at work while the repository's lock is held. */
+static gboolean
+needs_nothing (const HfTrashEntry *entry)
+{
+  HfDeploymentState state;
+  hf_autofd int fd
+      = hf_open_beneath (entry->installation->root_fd, entry->path, O_PATH | O_DIRECTORY, 0);
+  return fd >= 0 && hf_deployment_get_state (fd, &state, NULL)
+         && (state == HF_STATE_DELETING || state == HF_STATE_PRUNED
+             || (state == HF_STATE_ABSENT && entry->staging));
+}
+
+/* Whether all links that a stored commit has, besides the repository's, are pins of entries that
+ * need nothing any more. */
+static gboolean
+is_needed_by_none (HfStore *store, const char *commit, const struct stat *stored, gboolean *out,
+                   GError **error)
+{
+  HfObjectPath pin;
+  nlink_t idle = 1;
+  g_autoptr (GPtrArray) entries = hf_trash_list (store->installation, error);
+  if (entries == NULL)
+    return FALSE;
+  hf_object_pin_name (pin, commit, HF_SUFFIX_COMMIT);
+  for (guint i = 0; i < entries->len; i++)
+    {
+      const HfTrashEntry *entry = entries->pdata[i];
+      g_autofree char *path = g_strconcat (entry->path, "/" HF_PINS_DIR "/", pin, NULL);
+      struct stat pinned;
+      if (fstatat (store->installation->root_fd, path, &pinned, AT_SYMLINK_NOFOLLOW) == 0
+          && hf_stat_same_file (&pinned, stored) && needs_nothing (entry))
+        idle++;
+    }
+  *out = stored->st_nlink == idle;
+  return TRUE;
+}
+
+/* See HfSweepStore.  The commit goes before any of its objects can.  Our pin is one of its links;
+ * with others, the last entry that begins to be deleted takes it out, whichever of them is pruned
+ * first.  Where links could not be counted the prune decides, commits first too. */
 static gboolean
 release_commit (gpointer data, const HfSweepTarget *target, HfSweepReport *report, GError **error)
 {
@@ -48,13 +88,18 @@ release_commit (gpointer data, const HfSweepTarget *target, HfSweepReport *repor
   HfObjectPath loose;
   struct stat stored;
   const char *reason;
+  gboolean unneeded;
   const char *commit = target->info->commit;
   HfSweepTarget *const targets[] = { (HfSweepTarget *)target };
   if (!hf_links_count (store, targets, 1, &reason, error))
     return FALSE;
   hf_object_loose_path (loose, commit, HF_SUFFIX_COMMIT);
-  if (reason != NULL || fstatat (store->objects_fd, loose, &stored, AT_SYMLINK_NOFOLLOW) != 0
-      || stored.st_nlink != 2)
+  if (reason != NULL || fstatat (store->objects_fd, loose, &stored, AT_SYMLINK_NOFOLLOW) != 0)
+    return TRUE;
+  unneeded = stored.st_nlink == 2;
+  if (!unneeded && !is_needed_by_none (store, commit, &stored, &unneeded, error))
+    return FALSE;
+  if (!unneeded)
     return TRUE;
   if (!hf_commit_ref_remove (store, commit, error))
     return FALSE;

@@ -110,6 +110,45 @@ pruned_and_free() {
 }
 promise 'a pruned entry that nobody holds is finished first' pruned_and_free
 
+# --- Two entries of one commit ----------------------------------------------------------------------
+
+# In the order of a sweep: one that shares a file with the commit, and two of the commit itself.
+sharing_with_two_of_one_commit() {
+  installation
+  export SOURCE_DATE_EPOCH=1700000000 # the same directory makes the same commit
+  mkdir "$T/one" "$T/two"
+  echo both | tee "$T/one/both" >"$T/two/both"
+  echo one >"$T/one/one"
+  hf install "$T/one" --ref="$HELLO" --command=true
+  local i=0
+  until [ -e "$INST/deploy/$OTHER/active" ] && [[ $(active_of "$OTHER") < $(active_of "$HELLO") ]]; do
+    echo $((++i)) >"$T/two/two"
+    hf install "$T/two" --ref="$OTHER" --command=true
+  done
+  swept
+  hf uninstall "$OTHER"
+  hf install "$T/one" --ref="$HELLO" --command=true
+  hf uninstall "$HELLO"
+  equal "$(cut -d. -f2 < <(ls "$INST/removed") | uniq -c | awk '{ printf "%d ", $1 }')" '1 2 ' \
+    'entries of each commit'
+}
+
+commit_of_two_entries() {
+  sharing_with_two_of_one_commit
+  local when start=$INST
+  for when in $(seq 6); do # each entry changes its state twice
+    INST=$T/copy
+    cp -a "$start" "$INST"
+    expect 137 inject "fchmod:signal=KILL:when=$when" taskset --cpu-list "$(one_processor)" \
+      "$HOLDFAST" --installation="$INST" sweep
+    ostree --repo="$INST/repo" fsck >"$T/fsck" 2>&1 || { cat "$T/fsck" >&2; fail "killed at $when"; }
+    swept
+    nothing_stays
+    rm -r "$INST"
+  done
+}
+promise 'a commit of two entries goes before anything that it reaches' commit_of_two_entries
+
 # --- Pins that are missing --------------------------------------------------------------------------
 
 missing() { # PATTERN
