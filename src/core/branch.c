@@ -187,7 +187,8 @@ hf_branch_deployments (int branch_fd, GError **error)
  * @installation: an installation
  * @ref: a ref
  *
- * Removes its branch directory, and those above it, as far as they are empty.
+ * Removes its branch directory, and those above it, as far as they are empty.  A crash leaves some of
+ * them; whoever does it again goes on above what has gone.
  *
  * Locks: needs `lock`, so that nobody is about to put something there.
  */
@@ -195,7 +196,7 @@ void
 hf_branch_prune (HfInstallation *installation, const HfRef *ref)
 {
   g_autofree char *path = g_strdup (ref->full);
-  while (unlinkat (installation->deploy_fd, path, AT_REMOVEDIR) == 0)
+  while (unlinkat (installation->deploy_fd, path, AT_REMOVEDIR) == 0 || errno == ENOENT)
     {
       char *slash = strrchr (path, '/');
       if (slash == NULL)
@@ -222,8 +223,13 @@ hf_forwarding_drop (HfInstallation *installation, const HfRef *ref, const char *
   const char *name = hf_removed_name_deployment (removed_name);
   hf_autofd int branch_fd
       = hf_open_beneath (installation->deploy_fd, ref->full, O_PATH | O_DIRECTORY, 0);
-  if (name == NULL || (branch_fd < 0 && errno == ENOENT))
+  if (name == NULL)
     return TRUE;
+  if (branch_fd < 0 && errno == ENOENT)
+    {
+      hf_branch_prune (installation, ref);
+      return TRUE;
+    }
   if (branch_fd < 0)
     return hf_throw_errno (error, "Cannot open %s", ref->full);
   g_autofree char *target = hf_link_read (branch_fd, name);
