@@ -108,7 +108,10 @@ decide (Walk *walk, const char *checksum, const char *suffix, Decision *out, GEr
     return FALSE;
   hf_object_loose_path (loose, checksum, suffix);
   if (fstatat (walk->prune->hold.store->objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) != 0)
-    return errno == ENOENT || hf_throw_errno (error, "Cannot look at object %s", loose);
+    {
+      hf_prune_share_touch (&walk->share, checksum);
+      return errno == ENOENT || hf_throw_errno (error, "Cannot look at object %s", loose);
+    }
   /* Only where our pin would make the difference is it looked for. */
   if (st.st_nlink > 2 || (st.st_nlink == 2 && !is_own_pin (walk->prune, checksum, suffix, &st)))
     {

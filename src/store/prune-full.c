@@ -84,6 +84,8 @@ prune_directory (FullPrune *prune, const char *digits, gboolean commits, GError 
       if (!decide (prune, dirfd (dir), digits, entry->d_name, commits, &any, error))
         return FALSE;
     }
+  if (!commits)
+    hf_prune_share_touch (&prune->share, digits);
   /* Commits are gone from disk before anything that they reach is (G4). */
   return !any || !commits || hf_fd_sync (dirfd (dir), digits, error);
 }

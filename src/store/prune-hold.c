@@ -61,7 +61,8 @@ hf_prune_hold_begin (HfPruneHold *hold, HfStore *store, HfSweepReport *report,
  *
  * Makes what was unlinked durable, before the entry that tells of it goes, and removes the
  * directories of objects/ that were left empty: an import makes such a directory anew, and none is
- * at work while the lock is held.
+ * at work while the lock is held.  A crash here leaves empty ones; the next sweep of the same entry
+ * finds none of its objects, and comes here with the same directories.
  *
  * Returns: %FALSE with @error set on failure
  */
@@ -72,10 +73,14 @@ hf_prune_hold_finish (HfPruneHold *hold, GError **error)
     {
       static const char hex[] = "0123456789abcdef";
       const char digits[] = { hex[i / 16], hex[i % 16], '\0' };
+      g_autoptr (GError) failed = NULL;
       if (!hold->touched[i])
         continue;
-      if (!hf_dir_sync (hold->store->objects_fd, digits, error))
-        return FALSE;
+      if (!hf_dir_sync (hold->store->objects_fd, digits, &failed) && errno != ENOENT)
+        {
+          g_propagate_error (error, g_steal_pointer (&failed));
+          return FALSE;
+        }
       (void)unlinkat (hold->store->objects_fd, digits, AT_REMOVEDIR);
     }
   return TRUE;
@@ -171,6 +176,21 @@ hf_prune_share_breathe (HfPruneShare *share, GError **error)
 }
 
 /**
+ * hf_prune_share_touch:
+ * @share: a share
+ * @checksum: an object that is not stored, or only the first two of its digits
+ *
+ * Notes its directory for hf_prune_hold_finish().  Whoever is to unlink an object and does not find
+ * it has to: a sweep that was cut short may have unlinked it and not come to the rest.
+ */
+void
+hf_prune_share_touch (HfPruneShare *share, const char *checksum)
+{
+  share->touched[g_ascii_xdigit_value (checksum[0]) * 16 + g_ascii_xdigit_value (checksum[1])]
+      = TRUE;
+}
+
+/**
  * hf_prune_share_unlink:
  * @share: the share in which it was decided
  * @checksum: an object
@@ -192,8 +212,7 @@ hf_prune_share_unlink (HfPruneShare *share, const char *checksum, const char *su
     return FALSE;
   if (unlinkat (store->objects_fd, loose, 0) != 0)
     return errno == ENOENT || hf_throw_errno (error, "Cannot unlink object %s", loose);
-  share->touched[g_ascii_xdigit_value (checksum[0]) * 16 + g_ascii_xdigit_value (checksum[1])]
-      = TRUE;
+  hf_prune_share_touch (share, checksum);
   share->objects++;
   share->bytes += (guint64)st->st_blocks * 512;
   return TRUE;

@@ -50,6 +50,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (HfPruneHold, hf_prune_hold_end)
 
 void hf_prune_share_begin (HfPruneShare *share, HfPruneHold *hold);
 gboolean hf_prune_share_breathe (HfPruneShare *share, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void hf_prune_share_touch (HfPruneShare *share, const char *checksum);
 gboolean hf_prune_share_unlink (HfPruneShare *share, const char *checksum, const char *suffix,
                                 const struct stat *st, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void hf_prune_share_end (HfPruneShare *share);
