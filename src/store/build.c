@@ -163,9 +163,7 @@ hf_build_import (HfBuild *build, const char *commit, GError **error)
   };
   if (!clear_layout (build, error))
     return FALSE;
-  g_autoptr (HfImport) import = hf_import_new (&params, error);
-  if (import == NULL)
-    return FALSE;
+  g_autoptr (HfImport) import = hf_import_new (&params);
   if (hf_import_layout (import, commit, error) && describe (build, commit, error))
     return hf_import_finish (import, build->info, error);
   /* While the repository's lock is still held: links of something that needs nothing would make a

@@ -71,7 +71,8 @@ hf_import_free (HfImport *import)
   g_free (import);
 }
 
-/* What an earlier attempt at the same entry laid out is in the way. */
+/* Under the repository's lock, and not before: a pins/ without `deployment` tells a pruner, who has that
+ * lock exclusively, of an import that failed or died.  One that waits must not look like it. */
 static gboolean
 make_directories (HfImport *import, GError **error)
 {
@@ -97,19 +98,18 @@ make_directories (HfImport *import, GError **error)
  *
  * Locks: needs the entry's.
  *
- * Returns: (transfer full): an import into an entry without tree/ and pins/, or %NULL with @error
- * set
+ * Returns: (transfer full): an import into an entry without tree/ and pins/
  */
 HfImport *
-hf_import_new (const HfImportParams *params, GError **error)
+hf_import_new (const HfImportParams *params)
 {
-  g_autoptr (HfImport) import = g_new0 (HfImport, 1);
+  HfImport *import = g_new0 (HfImport, 1);
   import->params = *params;
   import->ref = hf_ref_copy (params->ref);
   import->repo_lock = (HfLock)HF_LOCK_INIT;
   import->tree_fd = import->pins_fd = import->fetch_objects_fd = -1;
   hf_import_claims_init (import);
-  return make_directories (import, error) ? g_steal_pointer (&import) : NULL;
+  return import;
 }
 
 /* A directory's mode, from its metadata object.  Only what a repository of this kind can store is
@@ -263,6 +263,7 @@ hf_import_layout (HfImport *import, const char *commit, GError **error)
 {
   if (!hf_lock_take (import->params.store->installation, HF_LOCK_REPO_IMPORT, &import->repo_lock,
                      error)
+      || !make_directories (import, error)
       || !hf_import_pin (import, OSTREE_OBJECT_TYPE_COMMIT, commit, error))
     return FALSE;
   g_autoptr (GVariant) variant

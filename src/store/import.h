@@ -22,7 +22,7 @@ typedef struct
   GCancellable *cancellable; /* not owned; or %NULL */
 } HfImportParams;
 
-HfImport *hf_import_new (const HfImportParams *params, GError **error);
+HfImport *hf_import_new (const HfImportParams *params);
 void hf_import_free (HfImport *import);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfImport, hf_import_free)
 
