@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs holdfast on one installation, to the end or until it is killed, and knows what must then be
+deployed: nothing but what the commands were asked for, and each ref as before or as wanted."""
+import collections
+import dataclasses
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from image_pool import ENVIRONMENT, RUNTIME
+from observed import Installation, Wrong, compare
+
+SOURCE = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
+BUILD = os.environ.get("HOLDFAST_BUILD", os.path.join(SOURCE, "build"))
+HOLDFAST = os.environ.get("HOLDFAST", os.path.join(BUILD, "root/usr/bin/holdfast"))
+
+LAST = 20  # steps that a failure shows
+LONGEST = 0.2  # seconds before a kill, where it cannot be at a system call
+
+# Where commands are killed: at one of that many calls, the first ones most often.
+IN_SWEEP = [("unlinkat", 300), ("unlinkat", 100), ("fchmod", 12), ("fsync", 60), ("fsync", 20)]
+AT_PINS = [("unlinkat", 10)]
+IN_INSTALL = [("linkat", 80), ("renameat", 12), ("renameat2", 2), ("mkdirat", 40), ("fchmod", 60),
+              ("unlinkat", 60), ("fsync", 30), ("syncfs", 6), ("symlinkat", 5)]
+IN_REMOVAL = [("renameat2", 4), ("unlinkat", 8), ("symlinkat", 4), ("fsync", 20), ("fchmodat", 4)]
+
+
+def sanitized():
+    return "libasan" in subprocess.run(["ldd", HOLDFAST], capture_output=True, text=True,
+                                       check=False).stdout
+
+
+def can_trace():
+    """Whether a command can be killed at a chosen system call: it cannot where nothing may be traced,
+    and with the sanitizers it takes too long."""
+    return not sanitized() and shutil.which("strace") is not None and subprocess.run(
+        ["strace", "-f", "-o", "/dev/null", "true"], check=False,
+        stderr=subprocess.DEVNULL).returncode == 0
+
+
+class Actor:
+    """What was done to an installation, and what came of it."""
+
+    def __init__(self, directory, pool, rng):
+        self.directory, self.pool, self.rng = directory, pool, rng
+        committed = [image for images in pool.of.values() for image in images]
+        self.installation = Installation(os.path.join(directory, "installation"),
+                                         {image.commit: image.objects for image in committed})
+        self.detached = {image.commit for image in committed if image.detached}
+        self.environment = dict(ENVIRONMENT, HOME=directory, ASAN_OPTIONS="exitcode=99",
+                                UBSAN_OPTIONS="exitcode=99:halt_on_error=1:print_stacktrace=1")
+        self.trace = can_trace()
+        self.deployed = {}  # of each ref the name of its deployment, and the image
+        self.images = {}  # of each name that a deployment had
+        self.seen = collections.Counter()
+        self.log = collections.deque(maxlen=LAST)
+        self.step = 0
+
+    # --- Commands ---------------------------------------------------------------------------------
+
+    def note(self, text, *words):
+        self.log.append("%d: %s" % (self.step, text % words if words else text))
+
+    def start(self, words, wrapper=()):
+        command = [*wrapper, HOLDFAST, "--installation=" + self.installation.path, *words]
+        return subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def end(self, process, expected):
+        """Returns (exit status, what it printed)."""
+        out, err = process.communicate()
+        self.log[-1] += " -> %d" % process.returncode
+        if process.returncode not in expected:
+            raise Wrong("exit status %d, expected %s: %s\n%s%s" % (
+                process.returncode, list(expected), process.args, out, err))
+        return process.returncode, out
+
+    def run(self, *words, expected=(0,)):
+        self.note(" ".join(words))
+        return self.end(self.start(words), expected)
+
+    def run_killed(self, where, words, expected=(0,), path=None):
+        """Runs until it is killed, and tells whether it was: sometimes it is faster.  Only calls that
+        are about @path count, if there is one."""
+        if self.trace:
+            process = self.start_killed(where, words, ["-P", path] if path else [])
+        else:
+            delay = self.rng.random() * LONGEST
+            self.note("killed after %.4f s: %s", delay, " ".join(words))
+            process = self.start(words)
+            time.sleep(delay)
+            process.kill()
+        status, _ = self.end(process, (-signal.SIGKILL, *expected))
+        self.seen["killed" if status < 0 else "not killed"] += 1
+        return status < 0
+
+    def start_killed(self, where, words, options):
+        call, most = self.rng.choice(where)
+        when = self.rng.choice([int((most + 1) ** self.rng.random()), self.rng.randint(1, most)])
+        self.note("killed at %s %d%s: %s", call, when, " ".join(["", *options]), " ".join(words))
+        # On one processor it has one thread, and dies at the same place each time.
+        processors = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(processors)})
+        try:
+            return self.start(words, ["strace", "-f", "-qq", "-o", "/dev/null", *options,
+                                      "-e", "trace=" + call,
+                                      "-e", "inject=%s:signal=KILL:when=%d" % (call, when)])
+        finally:
+            os.sched_setaffinity(0, processors)
+
+    # --- What is deployed ---------------------------------------------------------------------------
+
+    def settled(self, plan, may_stay=False):
+        """Each ref in @plan is deployed anew as one of its images, None being none; all others, and if
+        it @may_stay these too, as before."""
+        found = self.installation.deployed()
+        for ref in {*found, *self.deployed, *plan}:
+            entry, (name, _) = found.get(ref), self.deployed.get(ref, (None, None))
+            same = name == (entry.name if entry else None)
+            if same and (ref not in plan or may_stay or (name is None and None in plan[ref])):
+                continue
+            options = [image for image in plan.get(ref, []) if (
+                image is None if entry is None else
+                image is not None and image.commit in (None, entry.commit))]
+            if not options or same:
+                raise Wrong("%s is deployed as %s and was %s" % (ref, entry and entry.name, name))
+            if entry is None:
+                del self.deployed[ref]
+                continue
+            self.deployed[ref] = (entry.name, options[0])
+            self.images[entry.name] = options[0]
+            self.installation.reached(entry.commit)
+            compare(options[0].manifest, os.path.join(entry.path, "tree"), ref)
+        for ref, (_, image) in self.deployed.items():
+            if image.runtime and RUNTIME not in self.deployed:
+                raise Wrong("%s is deployed without its runtime" % ref)
+
+    def commit_of(self, ref):
+        return self.deployed[ref][0].split(".")[0]
+
+    def from_remote(self, remote, ref):
+        return dataclasses.replace(self.pool.offered(remote, ref), origin=remote)
+
+    def plan_remote(self, remote, ref, update=False):
+        """What an install or update of a ref is to change."""
+        wanted = self.from_remote(remote, ref)
+        if ref in self.deployed and (not update or self.commit_of(ref) == wanted.commit):
+            return {}
+        plan = {ref: [wanted]}
+        if wanted.runtime and RUNTIME not in self.deployed:
+            plan[RUNTIME] = [self.from_remote(remote, RUNTIME)]
+        return plan
+
+    def check_deployed(self):
+        """Every deployment is what was built."""
+        for ref, entry in self.installation.deployed().items():
+            compare(self.deployed[ref][1].manifest, os.path.join(entry.path, "tree"), ref)
