@@ -98,6 +98,20 @@ hf_retire_deployment (HfInstallation *installation, const HfRef *ref, int branch
   return retire_in_place (branch_fd, name, error);
 }
 
+/* Whether a deployment lies out of service in place, or is what is left of one whose sweep was cut
+ * short.  What has lost its `deployment` in another way has a tree, and goes like anything else. */
+static gboolean
+is_retired (int branch_fd, const char *name)
+{
+  struct stat st;
+  HfDeploymentState state;
+  hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
+  if (fd < 0 || !hf_deployment_get_state (fd, &state, NULL) || hf_state_in_service (state))
+    return FALSE;
+  return state != HF_STATE_ABSENT
+         || (fstatat (fd, HF_TREE_DIR, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT);
+}
+
 /**
  * hf_retire_others:
  * @installation: an installation
@@ -106,7 +120,8 @@ hf_retire_deployment (HfInstallation *installation, const HfRef *ref, int branch
  * @keep: (nullable): the name of the deployment to leave alone
  * @out_in_place: (out): whether one of them stayed where it was
  *
- * Takes every deployment of @ref but @keep out of service.
+ * Takes every deployment of @ref but @keep out of service.  One that is so already, in place, stays as
+ * it is: a sweeper may be at it, by its path, and its state only falls.
  *
  * Locks: needs `lock` and the unsettled mark.
  *
@@ -128,9 +143,18 @@ hf_retire_others (HfInstallation *installation, const HfRef *ref, int branch_fd,
       if (g_strcmp0 (name, keep) == 0)
         continue;
       if (fstatat (branch_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return hf_throw_errno (error, "Cannot look at %s of %s", name, ref->full);
+        {
+          if (errno != ENOENT)
+            return hf_throw_errno (error, "Cannot look at %s of %s", name, ref->full);
+          continue; /* a sweeper has removed the empty directory that a crash had left */
+        }
       if (!S_ISDIR (st.st_mode))
         continue;
+      if (is_retired (branch_fd, name))
+        {
+          *out_in_place = TRUE;
+          continue;
+        }
       if (!hf_retire_deployment (installation, ref, branch_fd, name, &in_place, error))
         return FALSE;
       *out_in_place |= in_place;

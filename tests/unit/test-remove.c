@@ -6,6 +6,7 @@
 #include "core/branch.h"
 #include "core/remove.h"
 
+#include "base/tree-delete.h"
 #include "core/lease.h"
 #include "core/publish.h"
 #include "support.h"
@@ -207,6 +208,48 @@ remove_in_place (HfInstallation *installation, const char *name)
   g_assert_false (is_marked (installation));
 }
 
+/* A sweeper is at it by its path, and then an update comes by, for which it could be moved. */
+static void
+test_retired_already (Fixture *fixture, gconstpointer data)
+{
+  HfInstallation *installation = fixture->installation;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = deploy_orphan (installation, APP, 'a', HF_STATE_RETIRED);
+  set_mark (installation);
+  g_autoptr (HfTrashEntry) entry = entry_at (installation, path);
+  g_assert_cmpint (hf_trash_entry_lock (entry, &error), ==, HF_TRASH_LOCKED);
+  fall_to (installation, path, HF_STATE_PRUNED);
+  g_assert_true (hf_trash_entry_delete_tree (entry, NULL));
+  g_autofree char *name = deploy (installation, APP, 'b');
+  g_assert_true (is_marked (installation));
+  g_assert_cmpuint (state_at (installation, path), ==, HF_STATE_PRUNED);
+  g_assert_cmpuint (count_names (installation->root_fd, HF_REMOVED_DIR), ==, 0);
+  (void)!hf_trash_entry_delete_rest (entry, &error);
+  g_assert_no_error (error);
+  settle (installation);
+  g_assert_cmpuint (count_names (installation->deploy_fd, APP), ==, 2);
+  g_assert_false (is_marked (installation));
+}
+
+/* The same, with a sweeper that died at the very end. */
+static void
+test_all_but_gone (Fixture *fixture, gconstpointer data)
+{
+  HfInstallation *installation = fixture->installation;
+  g_autofree char *path = deploy_orphan (installation, APP, 'a', HF_STATE_RETIRED);
+  set_mark (installation);
+  hf_autofd int fd = open_dir_at (installation->root_fd, path);
+  g_assert_true (hf_tree_delete (fd, HF_TREE_DIR, NULL));
+  g_assert_true (hf_tree_delete (fd, HF_PINS_DIR, NULL));
+  g_assert_no_errno (unlinkat (fd, HF_DEPLOYMENT_FILE, 0));
+  g_autofree char *name = deploy (installation, APP, 'b');
+  g_autoptr (FakeStore) store = fake_store_new (installation);
+  g_autoptr (HfSweepReport) report = sweep (installation, store);
+  g_assert_cmpuint (report->swept, ==, 1);
+  g_assert_cmpuint (count_names (installation->deploy_fd, APP), ==, 2);
+  g_assert_false (is_marked (installation));
+}
+
 static HfInstallation *
 open_installation (const char *path)
 {
@@ -302,6 +345,9 @@ main (int argc, char **argv)
   ADD ("unless it is forced", NULL, test_needed_and_forced);
   ADD ("a link that a crash left under the same name is no hindrance", NULL, test_left_link);
   ADD ("a forwarding link that is not the entry's stays", NULL, test_forwarding_drop);
+  ADD ("what a sweeper deletes in place is left to it by an update", NULL, test_retired_already);
+  ADD ("the rest of what was deleted in place is left to a sweep by an update", NULL,
+       test_all_but_gone);
   ADD ("in a lower layer of an overlay it is retired in place and swept", &on_overlay,
        test_in_mounts);
   ADD ("on a full disk it is retired in place and swept", &on_full_disk, test_in_mounts);
