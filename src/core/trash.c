@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/ofd-lock.h"
+#include "base/test-hook.h"
 #include "base/tree-delete.h"
 #include "branch.h"
 #include "layout.h"
@@ -210,13 +211,15 @@ hf_trash_entry_may_be_pruned (const HfTrashEntry *entry)
   return state == HF_STATE_PRUNED;
 }
 
-/* What is no directory: a symlink is the rest of a removal that crashed before its exchange. */
+/* What is no directory: a symlink is the rest of a removal that crashed before its exchange, or one
+ * that was just about to make it.  HF_TRASH_LOCKED says that by now there is a directory. */
 static HfTrashOutcome
 drop_symlink (HfTrashEntry *entry, GError **error)
 {
   HfInstallation *installation = entry->installation;
   g_auto (HfLock) lock = HF_LOCK_INIT;
   struct stat st;
+  HF_TEST_HOOK ("symlink-seen");
   if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error))
     return HF_TRASH_DAMAGED;
   /* Under `lock` no removal is under way, so a symlink now is one that stays. */
@@ -227,6 +230,8 @@ drop_symlink (HfTrashEntry *entry, GError **error)
       (void)unlinkat (installation->root_fd, entry->path, 0);
       return HF_TRASH_GONE;
     }
+  if (S_ISDIR (st.st_mode))
+    return HF_TRASH_LOCKED;
   (void)hf_throw (error, HF_ERROR_DAMAGED, "it is not a directory");
   return HF_TRASH_DAMAGED;
 }
@@ -369,7 +374,11 @@ hf_trash_entry_lock (HfTrashEntry *entry, GError **error)
       return HF_TRASH_DAMAGED;
     }
   if (!S_ISDIR (st.st_mode))
-    return drop_symlink (entry, error);
+    {
+      HfTrashOutcome outcome = drop_symlink (entry, error);
+      if (outcome != HF_TRASH_LOCKED)
+        return outcome;
+    }
   if (!entry->staging)
     return open_and_lock (entry, error);
   g_auto (HfLock) lock = HF_LOCK_INIT;

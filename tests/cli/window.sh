@@ -83,23 +83,24 @@ promise 'an app that is uninstalled while bwrap sets up still starts' \
   removed_during_set_up hf uninstall --all
 promise 'an app that is updated while bwrap sets up still starts' removed_during_set_up update_all
 
-# stopped_launch POINT ARG...: a launch that stands still at a named point; sets LAUNCH and STOPPED.
-stopped_launch() {
+# stopped POINT COMMAND [ARG...]: one of ours that stands still at a named point; sets LAUNCH and
+# STOPPED.
+stopped() {
   local point=$1 line
   shift
   mkfifo "$T/report"
   HOLDFAST_TEST_STOP=$point "$TOOLS/await-stop" "$T/report" \
-    "$HOLDFAST" --installation="$INST" run "$@" >"$T/output" 2>"$T/errors" &
+    "$HOLDFAST" --installation="$INST" "$@" >"$T/output" 2>"$T/errors" &
   LAUNCH=$!
   started $LAUNCH
   exec {REPORT}<"$T/report"
   matches "$(read_line "$REPORT")" '^started '
   line=$(read_line "$REPORT")
-  [[ $line =~ ^stopped\ ([0-9]+)$ ]] || fail "the launch is not stopped: $line $(cat "$T/errors")"
+  [[ $line =~ ^stopped\ ([0-9]+)$ ]] || fail "it is not stopped: $line $(cat "$T/errors")"
   STOPPED=${BASH_REMATCH[1]}
 }
 
-# continued STATUS: the launch goes on, to this end.
+# continued STATUS: it goes on, to this end.
 continued() {
   local line
   kill -CONT "$STOPPED"
@@ -110,7 +111,7 @@ continued() {
 
 swept_before_the_lock() {
   installed archive-1 "$HELLO"
-  stopped_launch lease-opened org.example.Hello
+  stopped lease-opened run org.example.Hello
   hf uninstall --all
   swept
   continued 3
@@ -121,7 +122,7 @@ promise 'a launch that comes too late says that the app is not installed' swept_
 
 updated_and_swept_before_the_lock() {
   installed archive-1 "$HELLO"
-  stopped_launch lease-opened org.example.Hello
+  stopped lease-opened run org.example.Hello
   update_all
   swept
   continued 0
@@ -131,7 +132,7 @@ promise 'a launch that an update overtakes starts the new app' updated_and_swept
 
 installed_again_before_the_lock() {
   installed archive-1 "$HELLO"
-  stopped_launch lease-opened org.example.Hello
+  stopped lease-opened run org.example.Hello
   hf uninstall --all
   hf sweep
   hf install "$HELLO"
@@ -143,7 +144,7 @@ promise 'a launch finds the same image installed again' installed_again_before_t
 # Either is right: it is whole and, once locked, held; or it is not installed any more.
 removed_but_not_swept_before_the_lock() {
   installed archive-1 "$HELLO"
-  stopped_launch lease-opened --command=read-all org.example.Hello
+  stopped lease-opened run --command=read-all org.example.Hello
   hf uninstall --all
   continued '0|3'
   if [ -s "$T/output" ]; then
@@ -157,12 +158,28 @@ promise 'a launch never starts on half an app' removed_but_not_swept_before_the_
 # The app's lock is had; now the runtime goes.
 the_runtime_goes_before_its_lock() {
   installed archive-1 "$HELLO"
-  stopped_launch lease-opened org.example.Hello
+  stopped lease-opened run org.example.Hello
   hf uninstall --force-remove "$PLATFORM"
   swept
   continued 3
   grep -q "^holdfast: .*$PLATFORM" "$T/errors" || fail "$(cat "$T/errors")"
 }
 promise 'a launch whose runtime goes meanwhile names it' the_runtime_goes_before_its_lock
+
+# The sweep has seen the symlink that an exchange is about to replace.
+moved_while_a_sweep_looks() {
+  installed archive-1 "$HELLO"
+  local name entry
+  name=$(active_of "$HELLO")
+  entry=$(printf '%012d.%s' "$(date +%s)" "$name")
+  ln -s "../../../../../removed/$entry" "$INST/removed/$entry"
+  stopped symlink-seen sweep
+  rm "$INST/removed/$entry" "$INST/deploy/$HELLO/active"
+  mv -T "$INST/deploy/$HELLO/$name" "$INST/removed/$entry"
+  continued 0
+  nothing_out_of_service
+  repository_is_whole
+}
+promise 'a sweep that sees a removal move an image finds no damage' moved_while_a_sweep_looks
 
 finish
