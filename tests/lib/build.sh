@@ -10,7 +10,7 @@ PACKAGES=(
   gcc libc6-dev meson ninja-build pkg-config
   libglib2.0-dev libostree-dev libjson-glib-dev libarchive-dev
   bubblewrap flatpak ostree gnupg python3 mount e2fsprogs
-  strace shellcheck clang-format time
+  strace shellcheck clang-format spin time
 )
 
 say() {
