@@ -27,7 +27,7 @@ static const struct
 };
 
 static const char *const lock_files[]
-    = { HF_LOCK_FILE, HF_PRUNE_LOCK_FILE, HF_REPO_DIR "/" HF_REPO_LOCK };
+    = { HF_LOCK_FILE, HF_PRUNE_LOCK_FILE, HF_TURN_LOCK_FILE, HF_REPO_DIR "/" HF_REPO_LOCK };
 
 /**
  * hf_installation_default_path:

@@ -12,6 +12,7 @@
 #define HF_CONFIG_FILE         "config"
 #define HF_LOCK_FILE           "lock"
 #define HF_PRUNE_LOCK_FILE     "prune-lock"
+#define HF_TURN_LOCK_FILE      "turn-lock"
 #define HF_REPO_DIR            "repo"
 #define HF_DEPLOY_DIR          "deploy"
 #define HF_STAGING_DIR         "staging"

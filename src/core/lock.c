@@ -18,6 +18,8 @@ static const struct
   HfOfdMode mode;
 } locks[] = {
   [HF_LOCK_PRUNE] = { HF_PRUNE_LOCK_FILE, HF_OFD_EXCLUSIVE },
+  [HF_LOCK_TURN_IMPORT] = { HF_TURN_LOCK_FILE, HF_OFD_SHARED },
+  [HF_LOCK_TURN_PRUNE] = { HF_TURN_LOCK_FILE, HF_OFD_EXCLUSIVE },
   [HF_LOCK_REPO_IMPORT] = { HF_REPO_DIR "/" HF_REPO_LOCK, HF_OFD_SHARED },
   [HF_LOCK_REPO_PRUNE] = { HF_REPO_DIR "/" HF_REPO_LOCK, HF_OFD_EXCLUSIVE },
   [HF_LOCK_CHANGE] = { HF_LOCK_FILE, HF_OFD_EXCLUSIVE },
@@ -33,19 +35,8 @@ still_named (int root_fd, const char *path, int fd)
          && hf_stat_same_file (&held, &named);
 }
 
-/**
- * hf_lock_take:
- * @installation: an installation
- * @kind: which lock, and how
- * @out: (out): the lock, %HF_LOCK_INIT before
- *
- * Waits until the lock is had.  The caller holds no lock of a later kind, and no `.ref` is being
- * waited for.
- *
- * Returns: %FALSE with @error set if the lock file cannot be opened: no permission, usually
- */
-gboolean
-hf_lock_take (HfInstallation *installation, HfLockKind kind, HfLock *out, GError **error)
+static gboolean
+take (HfInstallation *installation, HfLockKind kind, HfLock *out, GError **error)
 {
   const char *path = locks[kind].path;
   for (;;)
@@ -63,6 +54,29 @@ hf_lock_take (HfInstallation *installation, HfLockKind kind, HfLock *out, GError
           return TRUE;
         }
     }
+}
+
+/**
+ * hf_lock_take:
+ * @installation: an installation
+ * @kind: which lock, and how
+ * @out: (out): the lock, %HF_LOCK_INIT before
+ *
+ * Waits until the lock is had.  The caller holds no lock of a later kind, and no `.ref` is being
+ * waited for.
+ *
+ * An import that waits for the repository says so meanwhile, by the turn lock: the kernel wakes it
+ * when a pruner gives the repository up, but on a busy machine the pruner would have it again before
+ * the import had run.  The pruner asks for the turn in between, and so an import waits for one batch.
+ *
+ * Returns: %FALSE with @error set if the lock file cannot be opened: no permission, usually
+ */
+gboolean
+hf_lock_take (HfInstallation *installation, HfLockKind kind, HfLock *out, GError **error)
+{
+  g_auto (HfLock) turn = HF_LOCK_INIT;
+  return (kind != HF_LOCK_REPO_IMPORT || take (installation, HF_LOCK_TURN_IMPORT, &turn, error))
+         && take (installation, kind, out, error);
 }
 
 /**

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define BATCH_USEC 50000 /* longest hold of the repository's lock */
-#define PAUSE_MSEC 1     /* between two, so that an import gets it */
+#define PAUSE_MSEC 1     /* between two, for those who do not say that they wait */
 #define CLOCK_STEP 32    /* objects between two looks at the clock */
 
 static gboolean
@@ -133,6 +133,19 @@ wait_for_pause (HfPruneHold *hold)
   hold->sharing++;
 }
 
+/* Gives the lock up, and takes it again when every import that waited for it has had it. */
+static gboolean
+give_turn (HfPruneHold *hold, GError **error)
+{
+  g_auto (HfLock) turn = HF_LOCK_INIT;
+  hf_lock_release (&hold->lock);
+  (void)poll (NULL, 0, PAUSE_MSEC);
+  if (!hf_lock_take (hold->store->installation, HF_LOCK_TURN_PRUNE, &turn, error))
+    return FALSE;
+  hf_lock_release (&turn);
+  return take (hold, error);
+}
+
 /* Under the mutex, which keeps the others where they wait. */
 static void
 pause_hold (HfPruneHold *hold)
@@ -140,9 +153,7 @@ pause_hold (HfPruneHold *hold)
   hold->pausing = TRUE;
   while (hold->sharing > 1)
     (void)pthread_cond_wait (&hold->changed, &hold->mutex);
-  hf_lock_release (&hold->lock);
-  (void)poll (NULL, 0, PAUSE_MSEC);
-  if (hold->error == NULL && take (hold, &hold->error) && hold->retaken != NULL)
+  if (hold->error == NULL && give_turn (hold, &hold->error) && hold->retaken != NULL)
     (void)!hold->retaken (hold->data, &hold->error);
   hold->pausing = FALSE;
   (void)pthread_cond_broadcast (&hold->changed);

@@ -110,7 +110,7 @@ promise 'a failed pull leaves nothing in repo/ (HTTP)' a_failed_pull_leaves_noth
 
 lock_files_are_ours() {
   installed archive-1 "$HELLO"
-  equal "$(stat -c '%a' "$INST/repo/.lock" "$INST/lock" "$INST/prune-lock" | sort -u)" 600
+  equal "$(stat -c '%a' "$INST/repo/.lock" "$INST/lock" "$INST/prune-lock" "$INST/turn-lock" | sort -u)" 600
   equal "$(stat -c '%a %s' "$(deployment_of "$HELLO")/.ref")" '644 0'
   equal "$(stat -c '%a' "$INST/staging" "$INST/removed" | xargs)" '700 711'
   equal "$(stat -c '%a' "$(deployment_of "$HELLO")/deployment")" 644

@@ -111,7 +111,7 @@ he_blocks_nobody() {
   with_somebody
   installed archive-1 "$HELLO"
   local file line
-  for file in lock prune-lock repo/.lock; do
+  for file in lock prune-lock turn-lock repo/.lock; do
     ! somebody "$TOOLS/hold-lock" flock shared "$INST/$file" 2>/dev/null ||
       fail "he could lock $file"
   done
