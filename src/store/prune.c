@@ -53,17 +53,17 @@ needs_nothing (const HfTrashEntry *entry)
              || (state == HF_STATE_ABSENT && entry->staging));
 }
 
-/* Whether all links that a stored commit has, besides the repository's, are pins of entries that
- * need nothing any more. */
+/* Counts the links of a stored commit that need nothing: the repository's, and the pins of entries
+ * that need nothing any more. */
 static gboolean
-is_needed_by_none (HfStore *store, const char *commit, const struct stat *stored, gboolean *out,
-                   GError **error)
+count_idle (HfStore *store, const char *commit, const struct stat *stored, nlink_t *out,
+            GError **error)
 {
   HfObjectPath pin;
-  nlink_t idle = 1;
   g_autoptr (GPtrArray) entries = hf_trash_list (store->installation, error);
   if (entries == NULL)
     return FALSE;
+  *out = 1;
   hf_object_pin_name (pin, commit, HF_SUFFIX_COMMIT);
   for (guint i = 0; i < entries->len; i++)
     {
@@ -72,9 +72,29 @@ is_needed_by_none (HfStore *store, const char *commit, const struct stat *stored
       struct stat pinned;
       if (fstatat (store->installation->root_fd, path, &pinned, AT_SYMLINK_NOFOLLOW) == 0
           && hf_stat_same_file (&pinned, stored) && needs_nothing (entry))
-        idle++;
+        ++*out;
     }
-  *out = stored->st_nlink == idle;
+  return TRUE;
+}
+
+/* Whether nothing needs a stored commit whose inode is @stored.  The repository's lock keeps new
+ * links away; but what a dead import left is swept without it, and a pin that goes after the links
+ * were counted and before it was looked for would make the commit look needed. */
+static gboolean
+is_needed_by_none (HfStore *store, const char *commit, const char *loose, struct stat *stored,
+                   gboolean *out, GError **error)
+{
+  nlink_t idle, links;
+  do
+    {
+      links = stored->st_nlink;
+      if (!count_idle (store, commit, stored, &idle, error))
+        return FALSE;
+      if (fstatat (store->objects_fd, loose, stored, AT_SYMLINK_NOFOLLOW) != 0)
+        return hf_throw_errno (error, "Cannot look at commit %s", commit);
+    }
+  while (stored->st_nlink != links);
+  *out = links == idle;
   return TRUE;
 }
 
@@ -97,7 +117,7 @@ release_commit (gpointer data, const HfSweepTarget *target, HfSweepReport *repor
   if (reason != NULL || fstatat (store->objects_fd, loose, &stored, AT_SYMLINK_NOFOLLOW) != 0)
     return TRUE;
   unneeded = stored.st_nlink == 2;
-  if (!unneeded && !is_needed_by_none (store, commit, &stored, &unneeded, error))
+  if (!unneeded && !is_needed_by_none (store, commit, loose, &stored, &unneeded, error))
     return FALSE;
   if (!unneeded)
     return TRUE;
