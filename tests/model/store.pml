@@ -2,7 +2,7 @@
  *
  * The repository: what imports and sweeps do to the links of stored objects, one system call a
  * step, with a crash possible before every step of everybody.  Each step names the function that it
- * stands for.  Two commits share a directory and the file in it.  Proved for the configurations that
+ * stands for.  Two commits share a directory and a file.  Proved for the configurations that
  * `check` lists: a commit in the repository implies all that it reaches, at every instant (G4); no
  * object goes that a published deployment needs; once all have ended, one sweep leaves in the
  * repository what is needed and nothing else (G2), which is also what the full prune would leave;
@@ -12,11 +12,11 @@
  * good for), and of moving a deployment; what a power cut may lose of changes that were not synced;
  * detached metadata, refs, directory metadata and the directories of objects/; full disks, foreign
  * refs, and copies in place of links, so that the full prune comes only where the fast one gives up.
- * A walk is a chain here, without objects that are met twice.
+ * A walk meets the file once, in the commit's own directory.
  */
 
 #ifndef E
-#define E 2 /* entries: 1 is of commit A and 2 of commit B, unless IMPORTS says otherwise */
+#define E 2 /* entries: 1 and 3 are of commit A, 2 of commit B, unless more is defined */
 #endif
 #ifndef IMPORTS
 #define IMPORTS 0 /* the last of them are to be imported; the others were removed before */
@@ -38,8 +38,8 @@
 #define ENTRIES_ARE_RECLAIMED   24
 #define NO_FALSE_ALARM          25
 
-/* Objects, in the order of a walk: a commit, its own directory, the shared one, the file in that.
- * All but the file are pinned; the file is linked by tree/. */
+/* Objects: two commits, the directory of each, and in both of those one more directory, and a file
+ * that is also in that one.  All but the file are pinned; the file is linked by tree/. */
 #define OBJECTS 6
 #define SHARED_DIR  4
 #define SHARED_FILE 5
@@ -73,10 +73,10 @@ byte change_lock, prune_lock, repo_excl, repo_shared;
 byte crashes = CRASHES;
 
 #define bit(id) (1 << (id))
-#ifdef B_THEN_A
-#define commit_of(e) ((e) % 2)
-#else
 #define commit_of(e) (((e) + 1) % 2)
+#ifdef B_THEN_A_TWICE
+#undef commit_of
+#define commit_of(e) ((e) == 1 -> 1 : 0)
 #endif
 #ifdef SAME_COMMIT
 #undef commit_of
@@ -223,8 +223,8 @@ proctype importer(byte id; byte e)
   TAKE(change_lock);                             /* hf_staging_create */
   STEP(place[e] = STAGING; owner[e] = id);
   RELEASE(change_lock);
-  STEP(pins_dir[e] = true);                      /* make_directories */
   WAIT(repo_excl == 0, repo_shared = repo_shared | bit(id)); /* hf_import_layout */
+  STEP(pins_dir[e] = true);                      /* make_directories */
   do
   :: level <= 2 ->                               /* hf_import_pin: take_metadata */
      o = object(commit_of(e), level);
@@ -338,6 +338,10 @@ inline next_of(list)
 /* has_strange_pin */
 #define strange(e) (store[commit_of(e)] != 0 && links(e, commit_of(e)) != store[commit_of(e)])
 
+#define needs_nothing(e)                                                                           \
+  (place[e] == OUT && (state[e] == DELETING || state[e] == PRUNED)                                 \
+   || place[e] == STAGING && (state[e] == DELETING || state[e] == PRUNED || state[e] == ABSENT))
+
 /* begin_deletion, release_commit */
 inline begin_deletion()
 {
@@ -345,13 +349,38 @@ inline begin_deletion()
   TAKE_REPO;
   STEP(state[e] = DELETING);                     /* hf_deployment_set_state */
 #ifndef FAULT_COMMIT_LAST
-  STEP(o = commit_of(e);                         /* release_commit: fstatat */
-    count(o);
-    if :: strange(e) || store[o] == 0 || n != 2 -> n = 0 :: else fi);
+  o = commit_of(e);
+  idle = 0;
+  do
+  :: idle == 0 ->
+     STEP(                                       /* release_commit: fstatat */
+       count(o);
+       if :: strange(e) || store[o] == 0 -> n = 0; idle = 1 :: else -> idle = 2 fi);
+#ifndef FAULT_COMMIT_STAYS
+     if
+     :: n > 2 ->
+        STEP(idle = 1; v = 1;                    /* is_needed_by_none */
+          do
+          :: v <= E ->
+             if :: links(v, o) == store[o] && needs_nothing(v) -> idle++ :: else fi;
+             v++
+          :: else -> break
+          od; v = 0);
+#ifndef FAULT_STALE_COUNT
+        was = n;
+        STEP(count(o); if :: n != was -> idle = 0 :: else fi); /* is_needed_by_none: fstatat */
+        was = 0
+#endif
+     :: else
+     fi
+#endif
+  :: else -> break
+  od;
   if
-  :: n == 2 -> STEP(unlink_object(o))            /* release_commit: unlinkat */
+  :: n == idle -> STEP(unlink_object(o))         /* release_commit: unlinkat */
   :: else
   fi;
+  idle = 0;
   n = 0;
   o = 0;
 #endif
@@ -424,8 +453,14 @@ inline prune_by_links()
   do
   :: level <= 3 && !failed && !kept ->
      if                                          /* hf_pin_load */
-     :: level > 0 && links(e, object(commit_of(e), level - 1)) == 0 -> failed = true
-     :: else -> o = object(commit_of(e), level); decide(o); o = 0; level++
+     :: (level == 1 || level == 2) && links(e, object(commit_of(e), level - 1)) == 0 ->
+        failed = true
+     :: else ->                                  /* decide_top; walk_tree: files, then directories */
+        o = object(commit_of(e), (level < 2 -> level : 5 - level));
+        decide(o);
+        o = 0;
+        if :: level >= 2 -> kept = false :: else fi; /* what else there is goes by its own links */
+        level++
      fi
   :: else -> break
   od;
@@ -563,7 +598,7 @@ inline flush()
 
 proctype sweeper(byte id)
 {
-  byte v, e, o, n, level, list, pruned_list, batch, left, marks, taken;
+  byte v, e, o, n, idle, was, level, list, pruned_list, batch, left, marks, taken;
   bool locked, failed, kept, reason, pruned, done;
   list_entries(list);                            /* hf_trash_list */
   do
