@@ -116,6 +116,8 @@ hf_name_set_sort (HfNameSet *set)
  * hf_name_set_add:
  * @set: a set, or zeroes
  * @name: %HF_NAME_BYTES bytes
+ *
+ * Adds a name, which may be there already.
  */
 void
 hf_name_set_add (HfNameSet *set, const guint8 *name)

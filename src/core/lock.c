@@ -11,19 +11,24 @@
 #include "layout.h"
 
 #include <errno.h>
+#include <string.h>
 
-static const struct
+typedef struct
 {
   const char *path;
   HfOfdMode mode;
-} locks[] = {
+} LockFile;
+
+static const LockFile locks[] = {
   [HF_LOCK_PRUNE] = { HF_PRUNE_LOCK_FILE, HF_OFD_EXCLUSIVE },
-  [HF_LOCK_TURN_IMPORT] = { HF_TURN_LOCK_FILE, HF_OFD_SHARED },
-  [HF_LOCK_TURN_PRUNE] = { HF_TURN_LOCK_FILE, HF_OFD_EXCLUSIVE },
   [HF_LOCK_REPO_IMPORT] = { HF_REPO_DIR "/" HF_REPO_LOCK, HF_OFD_SHARED },
   [HF_LOCK_REPO_PRUNE] = { HF_REPO_DIR "/" HF_REPO_LOCK, HF_OFD_EXCLUSIVE },
   [HF_LOCK_CHANGE] = { HF_LOCK_FILE, HF_OFD_EXCLUSIVE },
 };
+
+/* Who waits for the repository. */
+static const LockFile import_turn = { HF_TURN_LOCK_FILE, HF_OFD_SHARED };
+static const LockFile prune_turn = { HF_TURN_LOCK_FILE, HF_OFD_EXCLUSIVE };
 
 /* Lock files are permanent, but an administrator may have put one back from a copy while we waited:
  * then we hold a lock on a file that nobody else will look at. */
@@ -35,18 +40,23 @@ still_named (int root_fd, const char *path, int fd)
          && hf_stat_same_file (&held, &named);
 }
 
+/* Nothing is wrong with a turn-lock that is made anew: it is about who comes first, and not about
+ * what is safe. */
 static gboolean
-take (HfInstallation *installation, HfLockKind kind, HfLock *out, GError **error)
+take (HfInstallation *installation, const LockFile *file, HfLock *out, GError **error)
 {
-  const char *path = locks[kind].path;
+  const char *path = file->path;
+  gboolean is_turn = strcmp (path, HF_TURN_LOCK_FILE) == 0;
   for (;;)
     {
-      hf_autofd int fd = hf_open_beneath (installation->root_fd, path, O_RDWR | O_NONBLOCK, 0);
+      hf_autofd int fd = hf_open_beneath (installation->root_fd, path,
+                                          O_RDWR | O_NONBLOCK | (is_turn ? O_CREAT : 0),
+                                          is_turn ? HF_MODE_LOCK : 0);
       if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
         return hf_throw_no_permission (installation, error);
       if (fd < 0)
         return hf_throw_errno (error, "Cannot open %s/%s", installation->path, path);
-      if (!hf_ofd_lock (fd, locks[kind].mode, HF_OFD_WAIT))
+      if (!hf_ofd_lock (fd, file->mode, HF_OFD_WAIT))
         return hf_throw_errno (error, "Cannot lock %s/%s", installation->path, path);
       if (still_named (installation->root_fd, path, fd))
         {
@@ -65,9 +75,9 @@ take (HfInstallation *installation, HfLockKind kind, HfLock *out, GError **error
  * Waits until the lock is had.  The caller holds no lock of a later kind, and no `.ref` is being
  * waited for.
  *
- * An import that waits for the repository says so meanwhile, by the turn lock: the kernel wakes it
- * when a pruner gives the repository up, but on a busy machine the pruner would have it again before
- * the import had run.  The pruner asks for the turn in between, and so an import waits for one batch.
+ * The kernel wakes an import that waits for the repository when a pruner gives that up, but on a busy
+ * machine the pruner would have it again before the import had run.  So an import holds turn-lock,
+ * shared, while it waits, and a pruner waits first until nobody does.
  *
  * Returns: %FALSE with @error set if the lock file cannot be opened: no permission, usually
  */
@@ -75,8 +85,15 @@ gboolean
 hf_lock_take (HfInstallation *installation, HfLockKind kind, HfLock *out, GError **error)
 {
   g_auto (HfLock) turn = HF_LOCK_INIT;
-  return (kind != HF_LOCK_REPO_IMPORT || take (installation, HF_LOCK_TURN_IMPORT, &turn, error))
-         && take (installation, kind, out, error);
+  if (kind == HF_LOCK_REPO_IMPORT && !take (installation, &import_turn, &turn, error))
+    return FALSE;
+  if (kind == HF_LOCK_REPO_PRUNE)
+    {
+      if (!take (installation, &prune_turn, &turn, error))
+        return FALSE;
+      hf_lock_release (&turn);
+    }
+  return take (installation, &locks[kind], out, error);
 }
 
 /**

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The installation's four permanent locks.  Always taken in the order of this enumeration; none is
+ * The installation's permanent locks.  Always taken in the order of this enumeration; none is
  * ever upgraded.  What each is for stands in holdfast-locking(7).
  */
 #pragma once
@@ -10,8 +10,6 @@
 typedef enum
 {
   HF_LOCK_PRUNE,       /* one pruner at a time */
-  HF_LOCK_TURN_IMPORT, /* shared: an import waits for the repository; taken with it, and given up */
-  HF_LOCK_TURN_PRUNE,  /* exclusive: no import waits for it; for a pruner between two batches */
   HF_LOCK_REPO_IMPORT, /* the repository, shared: objects are being linked */
   HF_LOCK_REPO_PRUNE,  /* the repository, exclusive: objects are being unlinked */
   HF_LOCK_CHANGE,      /* `lock`: short changes of what is published */

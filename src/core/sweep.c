@@ -279,7 +279,8 @@ prune_batch (Sweep *sweep, const char *reason, GError **error)
   g_auto (Targets) targets = { 0 };
   const HfSweepStore *store = sweep->store;
   targets_init (&targets, sweep->batch);
-  if (reason == NULL && !store->choose (store->store, targets.pointers, targets.n, &reason, error))
+  if (reason == NULL
+      && !store->choose (store->store, targets.pointers, targets.n, sweep->report, &reason, error))
     return FALSE;
   if (!sweep->full && reason == NULL)
     {

@@ -54,9 +54,10 @@ typedef struct
    * repository locked for pruning. */
   gboolean (*release_commit) (gpointer store, const HfSweepTarget *target, HfSweepReport *report,
                               GError **error);
-  /* Tells why link counts do not say what is needed, or %NULL if they do. */
+  /* Tells why link counts do not say what is needed, or %NULL if they do, and then makes sure that
+   * no commit is stored of an entry whose deletion began. */
   gboolean (*choose) (gpointer store, HfSweepTarget *const *targets, gsize n_targets,
-                      const char **out_reason, GError **error);
+                      HfSweepReport *report, const char **out_reason, GError **error);
   /* Unlink the objects that nothing but the targets needs, taking the repository's lock in batches:
    * by link counts, where every other entry's links count; or by what all the others are found to
    * need.  The former may fail where the latter does not. */

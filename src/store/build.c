@@ -164,10 +164,14 @@ hf_build_import (HfBuild *build, const char *commit, GError **error)
   if (!clear_layout (build, error))
     return FALSE;
   g_autoptr (HfImport) import = hf_import_new (&params);
-  if (hf_import_layout (import, commit, error) && describe (build, commit, error))
-    return hf_import_finish (import, build->info, error);
+  if (hf_import_layout (import, commit, error) && describe (build, commit, error)
+      && hf_import_finish (import, build->info, error))
+    return TRUE;
   /* While the repository's lock is still held: links of something that needs nothing would make a
-   * prune think that what they lead to is needed. */
+   * prune think that what they lead to is needed.  With a record, the entry is swept by it. */
+  HfDeploymentState state;
+  if (!hf_deployment_get_state (build->staging->dir_fd, &state, NULL) || state != HF_STATE_ABSENT)
+    return FALSE;
   g_autoptr (GError) ignored = NULL; /* the entry is swept in any case */
   (void)!clear_layout (build, &ignored);
   return FALSE;

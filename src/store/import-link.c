@@ -99,7 +99,7 @@ copy_one (HfImport *import, const HfClaim *claim, GError **error)
   return replaced && note_copy (import, error);
 }
 
-/* The repository is on another mount, or takes no links: it gets a copy. */
+/* The repository is on another mount, or the file may not be linked: the repository gets a copy. */
 static gboolean
 store_copy (HfImport *import, const HfClaim *claim, const char *loose, GError **error)
 {
@@ -171,6 +171,7 @@ link_commit (HfImport *import, const char *commit, GError **error)
         return FALSE;
     }
   return hf_dir_sync (import->params.store->objects_fd, digits, error)
+         && hf_dir_sync (import->params.store->objects_fd, ".", error)
          && hf_commit_ref_write (import->params.store, import->params.staging->dir_fd, commit,
                                  error);
 }

@@ -315,7 +315,7 @@ hf_import_finish (HfImport *import, HfDeploymentInfo *info, GError **error)
       || !hf_deployment_write (import->params.staging->dir_fd, info, error)
       || !hf_import_link_all (import, info->commit, error))
     return FALSE;
-  /* Linking may have met an object that somebody else had stored and that takes no more links. */
+  /* Linking may have met an object that takes no more links, or a repository on another mount. */
   if (import->copies && !info->copies)
     {
       info->copies = TRUE;

@@ -60,8 +60,15 @@ has_entries (int dfd, const char *path, const char *except, gboolean *found, GEr
   return TRUE;
 }
 
-static gboolean
-has_foreign_refs (HfStore *store, gboolean *out, GError **error)
+/**
+ * hf_links_foreign_refs:
+ * @store: the installation's store
+ * @out: (out): whether the repository has refs that are not ours, whose objects no deployment links
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_links_foreign_refs (HfStore *store, gboolean *out, GError **error)
 {
   *out = FALSE;
   return has_entries (store->repo_fd, HF_REPO_REFS, HF_REPO_DEPLOY_REFS, out, error)
@@ -101,7 +108,7 @@ hf_links_count (HfStore *store, HfSweepTarget *const *targets, gsize n_targets,
   *out_reason = NULL;
   if (fstat (store->repo_fd, &st) != 0)
     return hf_throw_errno (error, "Cannot look at %s", HF_REPO_DIR);
-  if (!has_foreign_refs (store, &foreign, error))
+  if (!hf_links_foreign_refs (store, &foreign, error))
     return FALSE;
   if (!is_trusted (store->objects_fd))
     *out_reason = "the file system's link counts are not trusted";

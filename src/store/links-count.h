@@ -12,3 +12,5 @@ gboolean hf_links_count (HfStore *store, HfSweepTarget *const *targets, gsize n_
 gboolean hf_links_count_no_more (HfInstallation *installation,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_links_count_again (HfStore *store, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_links_foreign_refs (HfStore *store, gboolean *out,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;

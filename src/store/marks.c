@@ -15,6 +15,7 @@
 #include "core/layout.h"
 #include "core/lock.h"
 #include "core/trash.h"
+#include "links-count.h"
 #include "marks-private.h"
 #include "object.h"
 
@@ -159,7 +160,8 @@ mark_deployment (HfMarks *marks, const char *path, int dir_fd, GError **error)
     return TRUE;
   g_autoptr (HfDeploymentInfo) info = hf_deployment_read (dir_fd, &failed);
   hf_autofd int pins_fd = hf_open_beneath (dir_fd, HF_PINS_DIR, O_RDONLY | O_DIRECTORY, 0);
-  marks->copies |= info != NULL && info->copies;
+  /* Of one whose deletion began, the commit may be stored while its tree has gone. */
+  marks->copies |= info != NULL && (info->copies || state == HF_STATE_DELETING);
   if (info != NULL && hf_marks_walk (marks, pins_fd, info->commit, &failed))
     return TRUE;
   return hf_throw (error, HF_ERROR_DAMAGED,
@@ -256,15 +258,12 @@ any_completed (const HfMarks *marks)
 gboolean
 hf_marks_refresh (HfMarks *marks, GError **error)
 {
-  gboolean changed = TRUE;
-  if (!look_at_staging (marks, &changed, error))
+  gboolean changed = TRUE, foreign = FALSE;
+  if (!look_at_staging (marks, &changed, error)
+      || !hf_links_foreign_refs (marks->store, &foreign, error)
+      || (foreign && !hf_marks_walk_foreign (marks, error)))
     return FALSE;
-  if (!changed && !any_completed (marks))
-    return TRUE;
-  if (!marks->foreign_done && !hf_marks_walk_foreign (marks, error))
-    return FALSE;
-  marks->foreign_done = TRUE;
-  if (!mark_all (marks, error))
+  if ((changed || any_completed (marks)) && !mark_all (marks, error))
     return FALSE;
   hf_name_set_sort (&marks->names);
   return TRUE;

@@ -203,7 +203,7 @@ hf_object_copy (int from_dfd, const char *from, int to_dfd, const char *to, mode
  * hf_object_copy_across:
  * @from_dfd: a directory
  * @from: a regular file below it
- * @to_dfd: another, of whatever file system
+ * @to_dfd: another, on whatever mount; its file system has files without a name (O_TMPFILE)
  * @to: a name below that one
  *
  * What hf_object_copy() does, for a place that others look at: the copy is complete and on disk before
@@ -218,7 +218,13 @@ hf_object_copy_across (int from_dfd, const char *from, int to_dfd, const char *t
   hf_autofd int in = hf_open_beneath (from_dfd, from, O_RDONLY | O_NONBLOCK, 0);
   if (in < 0)
     return hf_throw_errno (error, "Cannot read %s", from);
-  hf_autofd int out = openat (to_dfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  hf_autofd int out = hf_open_beneath (to_dfd, ".", O_TMPFILE | O_WRONLY, 0600);
+  if (out < 0 && errno == EOPNOTSUPP)
+    return hf_throw (
+        error, HF_ERROR_FAILED,
+        "Cannot create %s: it is on another mount than the deployments, whose file system"
+        " does not support O_TMPFILE",
+        to);
   if (out < 0)
     return hf_throw_errno (error, "Cannot create %s", to);
   if (!copy_contents (in, out, 0, to, error) || !hf_fd_sync (out, to, error))

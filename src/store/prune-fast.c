@@ -17,8 +17,11 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/test-hook.h"
 #include "base/work-queue.h"
+#include "commit-ref.h"
 #include "core/layout.h"
+#include "links-count.h"
 #include "object.h"
 #include "prune-hold.h"
 
@@ -61,10 +64,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (FastPrune, fast_prune_clear)
 /* An entry without `deployment` that has links to what is stored is an import that failed or died: it
  * needs nothing, and what it links looks needed.  None is at work while the lock is held. */
 static gboolean
-check_links_tell (gpointer data, GError **error)
+check_imports (HfInstallation *installation, GError **error)
 {
-  const FastPrune *prune = data;
-  HfInstallation *installation = prune->hold.store->installation;
   g_autoptr (DIR) dir = hf_dir_open (installation->root_fd, HF_STAGING_DIR, error);
   const struct dirent *entry;
   if (dir == NULL)
@@ -83,6 +84,20 @@ check_links_tell (gpointer data, GError **error)
         return hf_throw (error, HF_ERROR_CHANGED, "%s/%s has links that count and mean nothing",
                          HF_STAGING_DIR, entry->d_name);
     }
+}
+
+/* Said in each hold of the lock, as an import may have come in between that could not link, or a ref
+ * of somebody else. */
+static gboolean
+check_links_tell (gpointer data, GError **error)
+{
+  const FastPrune *prune = data;
+  HfStore *store = prune->hold.store;
+  const char *reason;
+  if (!hf_links_count (store, NULL, 0, &reason, error)
+      || !check_imports (store->installation, error))
+    return FALSE;
+  return reason == NULL || hf_throw (error, HF_ERROR_CHANGED, "%s", reason);
 }
 
 static gboolean
@@ -206,6 +221,9 @@ decide_commit (Walk *walk, const char *commit, Decision *out, GError **error)
   Decision ignored;
   if (!decide (walk, commit, HF_SUFFIX_COMMIT, out, error) || *out == OBJECT_KEPT)
     return *out == OBJECT_KEPT;
+  /* Gone with the commit, unless a power cut brought it back alone. */
+  if (!hf_commit_ref_remove (walk->prune->hold.store, commit, error))
+    return FALSE;
   if (!decide (walk, commit, HF_SUFFIX_COMMIT_META, &ignored, error))
     return FALSE;
   g_autoptr (GError) failed = NULL;
@@ -259,6 +277,7 @@ gboolean
 hf_prune_fast (HfStore *store, const HfSweepTarget *target, HfSweepReport *report, GError **error)
 {
   g_auto (FastPrune) prune = { .pins_fd = -1, .mutex = PTHREAD_MUTEX_INITIALIZER };
+  HF_TEST_HOOK ("links-chosen");
   prune.pins_fd = hf_open_dir (target->dir_fd, HF_PINS_DIR, error);
   prune.visited = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   if (prune.pins_fd < 0

@@ -57,33 +57,37 @@ hf_prune_hold_begin (HfPruneHold *hold, HfStore *store, HfSweepReport *report,
 
 /**
  * hf_prune_hold_finish:
- * @hold: a hold whose work is done
+ * @hold: a hold whose work is done; afterwards the lock is given up
  *
- * Makes what was unlinked durable, before the entry that tells of it goes, and removes the
- * directories of objects/ that were left empty: an import makes such a directory anew, and none is
- * at work while the lock is held.  A crash here leaves empty ones; the next sweep of the same entry
- * finds none of its objects, and comes here with the same directories.
+ * Removes the directories of objects/ that were left empty, which an import makes anew, and none is
+ * at work while the lock is held.  Then, without it, makes all that was unlinked durable, before the
+ * entry that tells of it goes.  A crash in between leaves empty directories; the next sweep of the
+ * same entry finds none of its objects, and comes here with the same ones.
  *
  * Returns: %FALSE with @error set on failure
  */
 gboolean
 hf_prune_hold_finish (HfPruneHold *hold, GError **error)
 {
+  static const char hex[] = "0123456789abcdef";
+  int objects_fd = hold->store->objects_fd;
   for (guint i = 0; i < G_N_ELEMENTS (hold->touched); i++)
     {
-      static const char hex[] = "0123456789abcdef";
+      const char digits[] = { hex[i / 16], hex[i % 16], '\0' };
+      if (hold->touched[i])
+        (void)unlinkat (objects_fd, digits, AT_REMOVEDIR);
+    }
+  hf_lock_release (&hold->lock);
+  for (guint i = 0; i < G_N_ELEMENTS (hold->touched); i++)
+    {
       const char digits[] = { hex[i / 16], hex[i % 16], '\0' };
       g_autoptr (GError) failed = NULL;
-      if (!hold->touched[i])
+      if (!hold->touched[i] || hf_dir_sync (objects_fd, digits, &failed) || errno == ENOENT)
         continue;
-      if (!hf_dir_sync (hold->store->objects_fd, digits, &failed) && errno != ENOENT)
-        {
-          g_propagate_error (error, g_steal_pointer (&failed));
-          return FALSE;
-        }
-      (void)unlinkat (hold->store->objects_fd, digits, AT_REMOVEDIR);
+      g_propagate_error (error, g_steal_pointer (&failed));
+      return FALSE;
     }
-  return TRUE;
+  return hf_dir_sync (objects_fd, ".", error);
 }
 
 /**
@@ -133,19 +137,6 @@ wait_for_pause (HfPruneHold *hold)
   hold->sharing++;
 }
 
-/* Gives the lock up, and takes it again when every import that waited for it has had it. */
-static gboolean
-give_turn (HfPruneHold *hold, GError **error)
-{
-  g_auto (HfLock) turn = HF_LOCK_INIT;
-  hf_lock_release (&hold->lock);
-  (void)poll (NULL, 0, PAUSE_MSEC);
-  if (!hf_lock_take (hold->store->installation, HF_LOCK_TURN_PRUNE, &turn, error))
-    return FALSE;
-  hf_lock_release (&turn);
-  return take (hold, error);
-}
-
 /* Under the mutex, which keeps the others where they wait. */
 static void
 pause_hold (HfPruneHold *hold)
@@ -153,7 +144,9 @@ pause_hold (HfPruneHold *hold)
   hold->pausing = TRUE;
   while (hold->sharing > 1)
     (void)pthread_cond_wait (&hold->changed, &hold->mutex);
-  if (hold->error == NULL && give_turn (hold, &hold->error) && hold->retaken != NULL)
+  hf_lock_release (&hold->lock);
+  (void)poll (NULL, 0, PAUSE_MSEC);
+  if (hold->error == NULL && take (hold, &hold->error) && hold->retaken != NULL)
     (void)!hold->retaken (hold->data, &hold->error);
   hold->pausing = FALSE;
   (void)pthread_cond_broadcast (&hold->changed);

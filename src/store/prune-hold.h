@@ -54,4 +54,3 @@ void hf_prune_share_touch (HfPruneShare *share, const char *checksum);
 gboolean hf_prune_share_unlink (HfPruneShare *share, const char *checksum, const char *suffix,
                                 const struct stat *st, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void hf_prune_share_end (HfPruneShare *share);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (HfPruneShare, hf_prune_share_end)

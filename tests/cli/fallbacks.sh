@@ -106,6 +106,32 @@ repository_elsewhere() {
 }
 promise 'while a deployment has copies, as the repository is on another mount' repository_elsewhere
 
+# The sweep has found that links tell, and is about to prune by them.
+copies_meanwhile() {
+  need root 'it mounts a directory'
+  installed archive-1 "$HELLO"
+  hf uninstall "$HELLO"
+  mkfifo "$T/report"
+  HOLDFAST_TEST_STOP=links-chosen "$TOOLS/await-stop" "$T/report" "$HOLDFAST" \
+    --installation="$INST" sweep --json >"$T/out" &
+  started $!
+  exec {report}<"$T/report"
+  matches "$(read_line "$report")" '^started '
+  local stopped
+  stopped=$(read_line "$report")
+  matches "$stopped" '^stopped '
+  mount --bind "$INST/repo" "$INST/repo"
+  cleanup unmount "$INST/repo"
+  hf install test "$HELLO" "$OTHER"
+  kill -CONT "${stopped#stopped }"
+  equal "$(read_line "$report")" 'ended 0'
+  equal "$(json 'd["full"]')" true
+  repository_is_whole
+  hf run org.example.Hello
+  hf run org.example.Other
+}
+promise 'when a deployment with copies comes while links are being counted' copies_meanwhile
+
 # Nothing can be linked that is immutable.
 immutable() { # +i|-i
   find "$INST/repo/objects" -type f -exec chattr "$1" {} +

@@ -63,24 +63,22 @@ promise 'a builder that downloads is no reason to look at everything' living_bui
 
 # --- Entries that were pruned -----------------------------------------------------------------------
 
+# Killed right after its state has fallen to 0400.
 pruned_entry() {
   installed archive-1 "$HELLO" "$OTHER"
   hf uninstall "$HELLO"
-  local -a calls
+  local -a falls
   cp -a "$INST" "$T/probe"
-  mapfile -t calls < <(calls_to fchmod ', 0400)' "$HOLDFAST" --installation="$T/probe" sweep)
-  equal "${#calls[@]}" 1 'how often a state falls to 0400'
-  # Right after that call: at the first thing that it deletes.
-  INST=$T/probe pins_go_at
-  expect 137 inject "unlinkat:signal=KILL:when=$PINS_GO" "$HOLDFAST" --installation="$INST" sweep
+  after_change 0 "$T/probe" >"$T/probe.out"
+  mapfile -t falls < <(grep -n '^fchmod .*/deployment$' "$T/changes" | cut -d: -f1)
+  equal "${#falls[@]}" 2 'how often its state falls'
+  expect 137 after_change "${falls[1]}" "$INST"
   equal "$(stat -c %a "$INST"/removed/*/deployment)" 400 'the state'
   [ -n "$(ls "$INST"/removed/*/pins)" ]
 }
-# The first pin that goes, of an installation that is no longer needed.
-pins_go_at() {
-  rm -r "$INST"
-  cp -a "$T/inst" "$INST"
-  PINS_GO=$(calls_to unlinkat 'pins>, "[0-9a-f]{64}' "$HOLDFAST" --installation="$INST" sweep | head -1)
+after_change() { # N INSTALLATION
+  ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 "$TOOLS/kill-after" "$2" "$T/changes" "$1" \
+    "$HOLDFAST" --installation="$2" sweep
 }
 
 held_and_pruned() {
@@ -219,6 +217,29 @@ foreign_ref() { # NAME
 promise 'what a ref of somebody else reaches stays' foreign_ref mine
 promise 'what a ref of a remote of somebody else reaches stays' foreign_ref origin:mine
 
+# Its commit is still stored, since links did not tell when its deletion began.
+dying_commit() {
+  installed archive-1 "$HELLO" "$OTHER"
+  ostree --repo="$INST/repo" refs --create=mine "$(ostree --repo="$REMOTE" rev-parse "$OTHER")"
+  hf uninstall "$HELLO"
+  cp -a "$INST" "$T/probe"
+  local when
+  when=$(calls_to unlinkat '/repo/objects' "$HOLDFAST" --installation="$T/probe" sweep | head -1)
+  expect 137 inject "unlinkat:signal=KILL:when=$when" "$HOLDFAST" --installation="$INST" sweep
+  equal "$(stat -c %a "$INST"/removed/*/deployment)" 440 'the state'
+  ostree --repo="$INST/repo" show "$(commit_of hello-1)" >/dev/null
+  ostree --repo="$INST/repo" refs --delete mine
+  hold flock shared "$(echo "$INST"/removed/*/.ref)"
+  hf uninstall "$OTHER"
+  expect 4 hf sweep --json
+  equal "$(json 'd["full"]')" false
+  ostree --repo="$INST/repo" fsck >"$T/fsck" 2>&1 || { cat "$T/fsck" >&2; fail 'it is not whole'; }
+  let_go
+  swept
+  nothing_stays
+}
+promise 'a commit goes before what it reaches, also if links did not tell at first' dying_commit
+
 # --- Counting ---------------------------------------------------------------------------------------
 
 counts() { # OPTION...
@@ -237,5 +258,17 @@ counts() { # OPTION...
 }
 promise 'a sweep tells how many objects went' counts
 promise 'and so does a full one' counts --full
+
+# It is about who comes first, not about what is safe: one that is missing is made anew.
+turn_lock_missing() {
+  installed archive-1 "$HELLO"
+  rm "$INST/turn-lock"
+  hf install test "$OTHER"
+  rm "$INST/turn-lock"
+  hf uninstall "$OTHER"
+  swept
+  equal "$(stat -c %a "$INST/turn-lock")" 600
+}
+promise 'an installation that has no turn-lock gets one' turn_lock_missing
 
 finish

@@ -309,8 +309,8 @@ fake_release (gpointer data, const HfSweepTarget *target, HfSweepReport *report,
 }
 
 static gboolean
-fake_choose (gpointer data, HfSweepTarget *const *targets, gsize n_targets, const char **out_reason,
-             GError **error)
+fake_choose (gpointer data, HfSweepTarget *const *targets, gsize n_targets, HfSweepReport *report,
+             const char **out_reason, GError **error)
 {
   *out_reason = ((FakeStore *)data)->reason;
   return TRUE;

@@ -36,6 +36,7 @@ assert_complete (const Fixture *fixture)
     { HF_REPO_DIR, HF_MODE_DIR },
     { HF_LOCK_FILE, HF_MODE_LOCK },
     { HF_PRUNE_LOCK_FILE, HF_MODE_LOCK },
+    { HF_TURN_LOCK_FILE, HF_MODE_LOCK },
     { HF_REPO_DIR "/" HF_REPO_LOCK, HF_MODE_LOCK },
     { HF_FORMAT_FILE, 0644 },
   };
