@@ -11,7 +11,8 @@
  * Left out: the steps of locking a `.ref`, which has one owner here (hold.pml shows what that is
  * good for), and of moving a deployment; what a power cut may lose of changes that were not synced;
  * detached metadata, refs, directory metadata and the directories of objects/; full disks, foreign
- * refs, and copies in place of links, so that the full prune comes only where the fast one gives up.
+ * refs, and copies in place of links, so that the full prune comes only where the fast one gives up;
+ * and turn-lock, which is about who comes first: nothing is taken while a pruner has it.
  * A walk meets the file once, in the commit's own directory.
  */
 
@@ -411,9 +412,9 @@ inline check_links_tell()
 inline decide(o)
 {
   if
-  :: true                                        /* hf_prune_hold_breathe: time enough */
+  :: true                                        /* hf_prune_share_breathe: time enough */
 #ifndef FAULT_NO_REPOSITORY_LOCK
-  :: RELEASE_REPO;                               /* hf_prune_hold_breathe: a pause */
+  :: RELEASE_REPO;                               /* hf_prune_share_breathe: a pause */
      TAKE_REPO;
      check_links_tell()
 #endif
@@ -435,7 +436,7 @@ inline decide(o)
      TAKE_REPO;
 #endif
      if
-     :: n != 0 -> STEP(n = 0; if :: store[o] != 0 -> unlink_object(o) :: else fi) /* hf_prune_unlink */
+     :: n != 0 -> STEP(n = 0; if :: store[o] != 0 -> unlink_object(o) :: else fi) /* hf_prune_share_unlink */
      :: else
      fi
   :: else
