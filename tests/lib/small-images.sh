@@ -48,10 +48,22 @@ images() {
   done
 }
 
-# commit_image NAME: the remote has it, and $IMAGES/NAME.content says what a deployment of it
+# The remote has another version of New: some files stay, one changes, one goes and some come.
+newer_image() {
+  cp -a "$IMAGES/New" "$IMAGES/Newer"
+  echo newer >"$IMAGES/Newer/files/own/file"
+  rm "$IMAGES/Newer/files/own/deep/equal"
+  mkdir "$IMAGES/Newer/files/newer"
+  echo newer >"$IMAGES/Newer/files/newer/file"
+  : >"$IMAGES/Newer/files/newer/empty"
+  SOURCE_DATE_EPOCH=1700000001 commit_image Newer New
+  NEWER=$(ostree --repo="$REMOTE" rev-parse "$NEW")
+}
+
+# commit_image IMAGE [NAME]: the remote has it as the application NAME, and $IMAGES/IMAGE.content says what a deployment of it
 # must look like, by ostree's own checkout.
 commit_image() {
-  local ref=$APP.$1/$ARCH/stable
+  local ref=$APP.${2:-$1}/$ARCH/stable
   ostree --repo="$REMOTE" commit --canonical-permissions --branch="$ref" \
     --tree=dir="$IMAGES/$1" >/dev/null
   ostree --repo="$REMOTE" checkout -U "$ref" "$T/checkout"
