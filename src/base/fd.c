@@ -102,6 +102,31 @@ hf_open_same_mount (int dfd, const char *path, int flags)
 }
 
 /**
+ * hf_throw_at:
+ * @error: where to put the error, or %NULL
+ * @what: what cannot be done
+ * @dfd: a directory
+ * @path: what it was tried on, below it; "." for @dfd itself
+ *
+ * As hf_throw_errno(), with a name that says where the thing is.  `errno` is preserved.
+ *
+ * Returns: %FALSE always
+ */
+gboolean
+hf_throw_at (GError **error, const char *what, int dfd, const char *path)
+{
+  int saved = errno;
+  char link[64];
+  (void)g_snprintf (link, sizeof link, "/proc/self/fd/%d", dfd);
+  g_autofree char *where = hf_link_read (AT_FDCWD, link);
+  gboolean itself = strcmp (path, ".") == 0;
+  errno = saved;
+  if (where == NULL || path[0] == '/')
+    return hf_throw_errno (error, "%s %s", what, path);
+  return hf_throw_errno (error, "%s %s%s%s", what, where, itself ? "" : "/", itself ? "" : path);
+}
+
+/**
  * hf_open_dir:
  * @dfd: a directory
  * @path: a directory below it
@@ -113,7 +138,7 @@ hf_open_dir (int dfd, const char *path, GError **error)
 {
   int fd = hf_open_beneath (dfd, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK, 0);
   if (fd < 0)
-    (void)hf_throw_errno (error, "Cannot open directory %s", path);
+    (void)hf_throw_at (error, "Cannot open directory", dfd, path);
   return fd;
 }
 
@@ -133,7 +158,7 @@ hf_dir_open (int dfd, const char *path, GError **error)
   DIR *dir = fdopendir (fd);
   if (dir == NULL)
     {
-      (void)hf_throw_errno (error, "Cannot list directory %s", path);
+      (void)hf_throw_at (error, "Cannot list directory", dfd, path);
       return NULL;
     }
   (void)hf_fd_steal (&fd);
@@ -155,7 +180,7 @@ hf_dir_next (DIR *dir, const struct dirent **out, GError **error)
       errno = 0;
       const struct dirent *entry = readdir (dir);
       if (entry == NULL && errno != 0)
-        return hf_throw_errno (error, "Cannot read a directory");
+        return hf_throw_at (error, "Cannot list directory", dirfd (dir), ".");
       if (entry != NULL && (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0))
         continue;
       *out = entry;
@@ -166,16 +191,13 @@ hf_dir_next (DIR *dir, const struct dirent **out, GError **error)
 /**
  * hf_fd_sync:
  * @fd: a file or directory
- * @what: its name, for the error
  *
  * Returns: %FALSE with @error set if fsync(2) failed
  */
 gboolean
-hf_fd_sync (int fd, const char *what, GError **error)
+hf_fd_sync (int fd, GError **error)
 {
-  if (fsync (fd) != 0)
-    return hf_throw_errno (error, "Cannot write %s to disk", what);
-  return TRUE;
+  return fsync (fd) == 0 || hf_throw_at (error, "Cannot sync", fd, ".");
 }
 
 /**
@@ -191,7 +213,7 @@ gboolean
 hf_dir_sync (int dfd, const char *path, GError **error)
 {
   hf_autofd int fd = hf_open_dir (dfd, path, error);
-  return fd >= 0 && hf_fd_sync (fd, path, error);
+  return fd >= 0 && hf_fd_sync (fd, error);
 }
 
 /**
@@ -208,9 +230,9 @@ gboolean
 hf_mkdir (int dfd, const char *path, mode_t mode, GError **error)
 {
   if (mkdirat (dfd, path, mode) != 0)
-    return errno == EEXIST || hf_throw_errno (error, "Cannot create directory %s", path);
+    return errno == EEXIST || hf_throw_at (error, "Cannot create directory", dfd, path);
   if (fchmodat (dfd, path, mode, 0) != 0)
-    return hf_throw_errno (error, "Cannot set the mode of %s", path);
+    return hf_throw_at (error, "Cannot set the mode of", dfd, path);
   return TRUE;
 }
 
@@ -230,7 +252,7 @@ hf_file_read (int dfd, const char *path, gsize limit, GError **error)
   struct stat st;
   if (fd < 0 || fstat (fd, &st) != 0)
     {
-      (void)hf_throw_errno (error, "Cannot open %s", path);
+      (void)hf_throw_at (error, "Cannot open", dfd, path);
       return NULL;
     }
   if (!S_ISREG (st.st_mode))
@@ -257,7 +279,7 @@ hf_file_read (int dfd, const char *path, gsize limit, GError **error)
         continue;
       if (got < 0)
         {
-          (void)hf_throw_errno (error, "Cannot read %s", path);
+          (void)hf_throw_at (error, "Cannot read", dfd, path);
           return NULL;
         }
       if (got == 0)
@@ -312,10 +334,10 @@ hf_file_write_new (int dfd, const char *name, const char *data, gsize length, mo
 {
   hf_autofd int fd = hf_open_beneath (dfd, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
   if (fd < 0)
-    return hf_throw_errno (error, "Cannot create %s", name);
+    return hf_throw_at (error, "Cannot create", dfd, name);
   if (!hf_fd_write_all (fd, data, length) || fchmod (fd, mode) != 0 || fsync (fd) != 0)
     {
-      (void)hf_throw_errno (error, "Cannot write %s", name);
+      (void)hf_throw_at (error, "Cannot write", dfd, name);
       (void)unlinkat (dfd, name, 0);
       return FALSE;
     }

@@ -17,6 +17,7 @@ int hf_fd_steal (int *fd);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DIR, closedir)
 
+gboolean hf_throw_at (GError **error, const char *what, int dfd, const char *path);
 int hf_open_beneath (int dfd, const char *path, int flags, mode_t mode);
 int hf_open_same_mount (int dfd, const char *path, int flags);
 int hf_open_dir (int dfd, const char *path, GError **error);
@@ -25,7 +26,7 @@ DIR *hf_dir_open (int dfd, const char *path, GError **error);
 gboolean hf_dir_next (DIR *dir, const struct dirent **out,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-gboolean hf_fd_sync (int fd, const char *what, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_fd_sync (int fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_dir_sync (int dfd, const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_mkdir (int dfd, const char *path, mode_t mode,
                    GError **error) G_GNUC_WARN_UNUSED_RESULT;

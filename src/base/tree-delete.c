@@ -57,6 +57,19 @@ innermost (Deletion *deletion)
   return &g_array_index (deletion->levels, Level, deletion->levels->len - 1);
 }
 
+/* Where we are: the innermost directory that is open. */
+static int
+innermost_fd (const Deletion *deletion)
+{
+  for (guint i = deletion->levels->len; i-- > 0;)
+    {
+      const Level *level = &g_array_index (deletion->levels, Level, i);
+      if (level->dir != NULL)
+        return dirfd (level->dir);
+    }
+  return deletion->dfd;
+}
+
 /* Remembers the first failure, and that the innermost directory cannot go.  Reads `errno`. */
 static void
 note_failure (Deletion *deletion, const char *name)
@@ -69,7 +82,7 @@ note_failure (Deletion *deletion, const char *name)
     (void)hf_throw (error, HF_ERROR_DAMAGED,
                     "Cannot delete %s: not permitted; it may be immutable (see lsattr)", name);
   else
-    (void)hf_throw_errno (error, "Cannot delete %s", name);
+    (void)hf_throw_at (error, "Cannot delete", innermost_fd (deletion), name);
   if (deletion->levels->len > 0)
     innermost (deletion)->failed = TRUE;
 }
@@ -204,7 +217,7 @@ delete_levels (Deletion *deletion)
       const struct dirent *entry;
       g_autoptr (GError) failed = NULL;
       if (!hf_dir_next (innermost (deletion)->dir, &entry, &failed))
-        note_failure (deletion, innermost (deletion)->name);
+        note_failure (deletion, ".");
       else if (entry != NULL)
         {
           delete_entry (deletion, entry);
@@ -212,7 +225,7 @@ delete_levels (Deletion *deletion)
         }
       if (!leave (deletion))
         {
-          note_failure (deletion, innermost (deletion)->name);
+          note_failure (deletion, ".");
           return;
         }
     }

@@ -191,18 +191,23 @@ hf_branch_deployments (int branch_fd, GError **error)
  * them; whoever does it again goes on above what has gone.
  *
  * Locks: needs `lock`, so that nobody is about to put something there.
+ *
+ * Returns: %FALSE with @error set if an empty one stays: nothing would tell of it later
  */
-void
-hf_branch_prune (HfInstallation *installation, const HfRef *ref)
+gboolean
+hf_branch_prune (HfInstallation *installation, const HfRef *ref, GError **error)
 {
   g_autofree char *path = g_strdup (ref->full);
   while (unlinkat (installation->deploy_fd, path, AT_REMOVEDIR) == 0 || errno == ENOENT)
     {
       char *slash = strrchr (path, '/');
       if (slash == NULL)
-        return;
+        return TRUE;
       *slash = '\0';
     }
+  /* EBUSY: somebody has mounted something there. */
+  return errno == ENOTEMPTY || errno == EEXIST || errno == EBUSY
+         || hf_throw_at (error, "Cannot remove empty directory", installation->deploy_fd, path);
 }
 
 /**
@@ -226,10 +231,7 @@ hf_forwarding_drop (HfInstallation *installation, const HfRef *ref, const char *
   if (name == NULL)
     return TRUE;
   if (branch_fd < 0 && errno == ENOENT)
-    {
-      hf_branch_prune (installation, ref);
-      return TRUE;
-    }
+    return hf_branch_prune (installation, ref, error);
   if (branch_fd < 0)
     return hf_throw_errno (error, "Cannot open %s", ref->full);
   g_autofree char *target = hf_link_read (branch_fd, name);
@@ -238,8 +240,7 @@ hf_forwarding_drop (HfInstallation *installation, const HfRef *ref, const char *
     return hf_throw_errno (error, "Cannot read symlink %s of %s", name, ref->full);
   if (g_strcmp0 (target, expected) == 0 && unlinkat (branch_fd, name, 0) != 0)
     return hf_throw_errno (error, "Cannot remove symlink %s of %s", name, ref->full);
-  hf_branch_prune (installation, ref);
-  return TRUE;
+  return hf_branch_prune (installation, ref, error);
 }
 
 /* Removes the empty directories @levels below @path, and those that this leaves empty. */

@@ -17,7 +17,8 @@ void hf_branches_prune (HfInstallation *installation);
 
 gboolean hf_branch_exists (HfInstallation *installation, const HfRef *ref);
 GPtrArray *hf_branch_deployments (int branch_fd, GError **error);
-void hf_branch_prune (HfInstallation *installation, const HfRef *ref);
+gboolean hf_branch_prune (HfInstallation *installation, const HfRef *ref,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 char *hf_forwarding_target (const char *removed_name);
 gboolean hf_forwarding_drop (HfInstallation *installation, const HfRef *ref,

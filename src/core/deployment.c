@@ -90,7 +90,7 @@ hf_deployment_set_state (int dfd, HfDeploymentState state, GError **error)
   hf_autofd int fd = hf_open_beneath (dfd, HF_DEPLOYMENT_FILE, O_RDONLY | O_NONBLOCK, 0);
   if (fd < 0 || fchmod (fd, (mode_t)state) != 0)
     return hf_throw_errno (error, "Cannot set the mode of %s", HF_DEPLOYMENT_FILE);
-  return hf_fd_sync (fd, HF_DEPLOYMENT_FILE, error);
+  return hf_fd_sync (fd, error);
 }
 
 static HfDeploymentInfo *

@@ -33,10 +33,7 @@ remove_branch (HfInstallation *installation, const HfRef *ref, int branch_fd, gb
    * and whoever finds the mark unlinks it. */
   if (unlinkat (branch_fd, HF_ACTIVE_LINK, 0) != 0)
     return hf_throw_errno (error, "Cannot remove %s of %s", HF_ACTIVE_LINK, ref->full);
-  if (!hf_dir_sync (branch_fd, ".", error))
-    return FALSE;
-  hf_branch_prune (installation, ref);
-  return TRUE;
+  return hf_dir_sync (branch_fd, ".", error) && hf_branch_prune (installation, ref, error);
 }
 
 /* Only a runtime costs a look at what else is deployed. */

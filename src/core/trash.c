@@ -451,7 +451,6 @@ hf_trash_entry_delete_rest (HfTrashEntry *entry, GError **error)
       return hf_throw_errno (error, "Cannot delete its %s", last[i]);
   if (unlinkat (installation->root_fd, entry->path, AT_REMOVEDIR) != 0 && errno != ENOENT)
     return hf_throw_errno (error, "Cannot delete it");
-  if (entry->in_place && entry->info != NULL)
-    hf_branch_prune (installation, entry->info->ref);
-  return TRUE;
+  return !entry->in_place || entry->info == NULL
+         || hf_branch_prune (installation, entry->info->ref, error);
 }

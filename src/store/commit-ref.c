@@ -51,7 +51,7 @@ hf_commit_ref_write (HfStore *store, int entry_fd, const char *commit, GError **
   hf_autofd int dfd = hf_open_dir (store->repo_fd, DIRECTORY, error);
   if (dfd < 0)
     return FALSE;
-  return place (entry_fd, dfd, commit, error) && hf_fd_sync (dfd, DIRECTORY, error);
+  return place (entry_fd, dfd, commit, error) && hf_fd_sync (dfd, error);
 }
 
 /**

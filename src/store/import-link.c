@@ -35,11 +35,11 @@ replace_in_tree (int entry_fd, const char *adopted, const char *place, GError **
       || ((st.st_mode & 0700) != 0700
           && fchmodat (entry_fd, directory, (st.st_mode & 07777) | 0700, 0) != 0)
       || renameat (entry_fd, adopted, entry_fd, place) != 0)
-    return hf_throw_errno (error, "Cannot replace %s", place);
+    return hf_throw_at (error, "Cannot replace", entry_fd, place);
   const struct timespec times[2] = { st.st_atim, st.st_mtim };
   if (((st.st_mode & 0700) != 0700 && fchmodat (entry_fd, directory, st.st_mode & 07777, 0) != 0)
       || utimensat (entry_fd, directory, times, 0) != 0)
-    return hf_throw_errno (error, "Cannot set the mode of %s", directory);
+    return hf_throw_at (error, "Cannot set the mode of", entry_fd, directory);
   return TRUE;
 }
 
@@ -68,7 +68,7 @@ adopt_at (HfImport *import, const HfClaim *claim, const char *loose, const char 
       return replaced;
     }
   if (!hf_cannot_link (errno))
-    return hf_throw_errno (error, "Cannot link object %s", loose);
+    return hf_throw_at (error, "Cannot link object", import->params.store->objects_fd, loose);
   return note_copy (import, error);
 }
 
@@ -106,13 +106,13 @@ store_copy (HfImport *import, const HfClaim *claim, const char *loose, GError **
   int entry_fd = import->params.staging->dir_fd, objects_fd = import->params.store->objects_fd;
   struct stat st;
   if (fstatat (entry_fd, claim->place, &st, AT_SYMLINK_NOFOLLOW) != 0)
-    return hf_throw_errno (error, "Cannot look at %s", claim->place);
+    return hf_throw_at (error, "Cannot look at", entry_fd, claim->place);
   if (S_ISREG (st.st_mode))
     return hf_object_copy_across (entry_fd, claim->place, objects_fd, loose, error)
            && note_copy (import, error);
   g_autofree char *target = hf_link_read (entry_fd, claim->place);
   if (target == NULL || (symlinkat (target, objects_fd, loose) != 0 && errno != EEXIST))
-    return hf_throw_errno (error, "Cannot store object %s", loose);
+    return hf_throw_at (error, "Cannot store object", objects_fd, loose);
   return note_copy (import, error);
 }
 
@@ -144,7 +144,7 @@ link_object (HfImport *import, const HfClaim *claim, GError **error)
   if (hf_cannot_link (errno))
     return store_copy (import, claim, loose, error);
   if (errno != EEXIST)
-    return hf_throw_errno (error, "Cannot store object %s", claim->name);
+    return hf_throw_at (error, "Cannot store object", objects_fd, loose);
   return adopt_stored (import, claim, loose, error);
 }
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
+#include <unistd.h>
 
 /* libostree's own limit for metadata. */
 #define METADATA_LIMIT OSTREE_MAX_METADATA_SIZE
@@ -154,24 +155,43 @@ hf_checksum_from_variant (GVariant *ay)
 
 /* Contents and mode, and the time that all files of an image have. */
 static gboolean
-copy_contents (int in, int out, mode_t mode_or, const char *name, GError **error)
+copy_contents (int in, int out, mode_t mode_or, GError **error)
 {
   static const struct timespec times[2] = { { 0, UTIME_OMIT }, { 0, 0 } };
   struct stat st;
   if (fstat (in, &st) != 0)
-    return hf_throw_errno (error, "Cannot read %s", name);
+    return hf_throw_at (error, "Cannot read", in, ".");
   for (off_t left = st.st_size; left > 0;)
     {
       ssize_t done = sendfile (out, in, NULL, (size_t)left);
       if (done < 0 && errno == EINTR)
         continue;
       if (done <= 0)
-        return hf_throw_errno (error, "Cannot copy %s", name);
+        return hf_throw_at (error, "Cannot write", out, ".");
       left -= done;
     }
   if (fchmod (out, (st.st_mode & 07777) | mode_or) != 0 || futimens (out, times) != 0)
-    return hf_throw_errno (error, "Cannot set the mode of %s", name);
+    return hf_throw_at (error, "Cannot set the mode of", out, ".");
   return TRUE;
+}
+
+/**
+ * hf_object_dir_remove:
+ * @objects_fd: objects/
+ * @digits: one of its directories
+ *
+ * Removes it if it is empty.
+ *
+ * Locks: needs the repository's, exclusively: an import makes it anew.
+ *
+ * Returns: %FALSE with @error set if an empty one stays
+ */
+gboolean
+hf_object_dir_remove (int objects_fd, const char *digits, GError **error)
+{
+  return unlinkat (objects_fd, digits, AT_REMOVEDIR) == 0 || errno == ENOTEMPTY || errno == EEXIST
+         || errno == ENOENT || errno == EBUSY
+         || hf_throw_at (error, "Cannot remove empty directory", objects_fd, digits);
 }
 
 /**
@@ -192,11 +212,11 @@ hf_object_copy (int from_dfd, const char *from, int to_dfd, const char *to, mode
 {
   hf_autofd int in = hf_open_beneath (from_dfd, from, O_RDONLY | O_NONBLOCK, 0);
   if (in < 0)
-    return hf_throw_errno (error, "Cannot read %s", from);
+    return hf_throw_at (error, "Cannot read", from_dfd, from);
   hf_autofd int out = hf_open_beneath (to_dfd, to, O_WRONLY | O_CREAT | O_EXCL, 0600);
   if (out < 0)
-    return hf_throw_errno (error, "Cannot create %s", to);
-  return copy_contents (in, out, mode_or, to, error);
+    return hf_throw_at (error, "Cannot create", to_dfd, to);
+  return copy_contents (in, out, mode_or, error);
 }
 
 /**
@@ -217,7 +237,7 @@ hf_object_copy_across (int from_dfd, const char *from, int to_dfd, const char *t
 {
   hf_autofd int in = hf_open_beneath (from_dfd, from, O_RDONLY | O_NONBLOCK, 0);
   if (in < 0)
-    return hf_throw_errno (error, "Cannot read %s", from);
+    return hf_throw_at (error, "Cannot read", from_dfd, from);
   hf_autofd int out = hf_open_beneath (to_dfd, ".", O_TMPFILE | O_WRONLY, 0600);
   if (out < 0 && errno == EOPNOTSUPP)
     return hf_throw (
@@ -226,10 +246,10 @@ hf_object_copy_across (int from_dfd, const char *from, int to_dfd, const char *t
         " does not support O_TMPFILE",
         to);
   if (out < 0)
-    return hf_throw_errno (error, "Cannot create %s", to);
-  if (!copy_contents (in, out, 0, to, error) || !hf_fd_sync (out, to, error))
+    return hf_throw_at (error, "Cannot create", to_dfd, to);
+  if (!copy_contents (in, out, 0, error) || !hf_fd_sync (out, error))
     return FALSE;
   g_autofree char *nameless = g_strdup_printf ("/proc/self/fd/%d", out);
   return linkat (AT_FDCWD, nameless, to_dfd, to, AT_SYMLINK_FOLLOW) == 0 || errno == EEXIST
-         || hf_throw_errno (error, "Cannot create %s", to);
+         || hf_throw_at (error, "Cannot create", to_dfd, to);
 }

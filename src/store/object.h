@@ -31,6 +31,8 @@ void hf_checksum_to_bytes (const char *checksum, guint8 *out);
 GVariant *hf_object_parse (OstreeObjectType type, const char *checksum, GBytes *bytes,
                            GError **error);
 GVariant *hf_pin_load (int pins_fd, OstreeObjectType type, const char *checksum, GError **error);
+gboolean hf_object_dir_remove (int objects_fd, const char *digits,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_object_copy (int from_dfd, const char *from, int to_dfd, const char *to, mode_t mode_or,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 char *hf_checksum_from_variant (GVariant *ay);

@@ -125,7 +125,9 @@ decide (Walk *walk, const char *checksum, const char *suffix, Decision *out, GEr
   if (fstatat (walk->prune->hold.store->objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) != 0)
     {
       hf_prune_share_touch (&walk->share, checksum);
-      return errno == ENOENT || hf_throw_errno (error, "Cannot look at object %s", loose);
+      return errno == ENOENT
+             || hf_throw_at (error, "Cannot look at object", walk->prune->hold.store->objects_fd,
+                             loose);
     }
   /* Only where our pin would make the difference is it looked for. */
   if (st.st_nlink > 2 || (st.st_nlink == 2 && !is_own_pin (walk->prune, checksum, suffix, &st)))

@@ -55,7 +55,7 @@ decide (FullPrune *prune, int dfd, const char *digits, const char *name, gboolea
       || is_commit_type (suffix) != commits || hf_marks_contain (prune->marks, bytes))
     return TRUE;
   if (fstatat (dfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-    return errno == ENOENT || hf_throw_errno (error, "Cannot look at object %s%s", digits, name);
+    return errno == ENOENT || hf_throw_at (error, "Cannot look at object", dfd, name);
   *any = TRUE;
   g_autofree char *checksum = g_strdup_printf ("%s%.*s", digits, HF_CHECKSUM_BYTES * 2 - 2, name);
   return hf_prune_share_unlink (&prune->share, checksum, suffix, &st, error);
@@ -87,7 +87,7 @@ prune_directory (FullPrune *prune, const char *digits, gboolean commits, GError 
   if (!commits)
     hf_prune_share_touch (&prune->share, digits);
   /* Commits are gone from disk before anything that they reach is (G4). */
-  return !any || !commits || hf_fd_sync (dirfd (dir), digits, error);
+  return !any || !commits || hf_fd_sync (dirfd (dir), error);
 }
 
 static gboolean

@@ -74,8 +74,8 @@ hf_prune_hold_finish (HfPruneHold *hold, GError **error)
   for (guint i = 0; i < G_N_ELEMENTS (hold->touched); i++)
     {
       const char digits[] = { hex[i / 16], hex[i % 16], '\0' };
-      if (hold->touched[i])
-        (void)unlinkat (objects_fd, digits, AT_REMOVEDIR);
+      if (hold->touched[i] && !hf_object_dir_remove (objects_fd, digits, error))
+        return FALSE;
     }
   hf_lock_release (&hold->lock);
   for (guint i = 0; i < G_N_ELEMENTS (hold->touched); i++)
@@ -215,7 +215,7 @@ hf_prune_share_unlink (HfPruneShare *share, const char *checksum, const char *su
   if (strcmp (suffix, HF_SUFFIX_COMMIT) == 0 && !hf_commit_ref_remove (store, checksum, error))
     return FALSE;
   if (unlinkat (store->objects_fd, loose, 0) != 0)
-    return errno == ENOENT || hf_throw_errno (error, "Cannot unlink object %s", loose);
+    return errno == ENOENT || hf_throw_at (error, "Cannot unlink object", store->objects_fd, loose);
   hf_prune_share_touch (share, checksum);
   share->objects++;
   share->bytes += (guint64)st->st_blocks * 512;

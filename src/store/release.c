@@ -73,7 +73,7 @@ is_needed_by_none (HfStore *store, const char *commit, const char *loose, struct
       if (!count_idle (store, commit, stored, &idle, error))
         return FALSE;
       if (fstatat (store->objects_fd, loose, stored, AT_SYMLINK_NOFOLLOW) != 0)
-        return hf_throw_errno (error, "Cannot look at commit %s", commit);
+        return hf_throw_at (error, "Cannot look at commit", store->objects_fd, loose);
     }
   while (stored->st_nlink != links);
   *out = links == idle;
@@ -102,7 +102,8 @@ hf_release_commit (HfStore *store, int entry_fd, const char *commit, HfSweepRepo
   struct stat stored;
   hf_object_loose_path (loose, commit, HF_SUFFIX_COMMIT);
   if (fstatat (store->objects_fd, loose, &stored, AT_SYMLINK_NOFOLLOW) != 0)
-    return errno == ENOENT || hf_throw_errno (error, "Cannot look at commit %s", commit);
+    return errno == ENOENT
+           || hf_throw_at (error, "Cannot look at commit", store->objects_fd, loose);
   gboolean unneeded = stored.st_nlink == 2 && is_pinned_by (entry_fd, commit, &stored);
   if (!unneeded && !is_needed_by_none (store, commit, loose, &stored, &unneeded, error))
     return FALSE;
@@ -111,14 +112,12 @@ hf_release_commit (HfStore *store, int entry_fd, const char *commit, HfSweepRepo
   if (!hf_commit_ref_remove (store, commit, error))
     return FALSE;
   if (unlinkat (store->objects_fd, loose, 0) != 0)
-    return hf_throw_errno (error, "Cannot unlink commit %s", commit);
+    return hf_throw_at (error, "Cannot unlink commit", store->objects_fd, loose);
   report->objects++;
   report->bytes += (guint64)stored.st_blocks * 512;
   const char digits[] = { commit[0], commit[1], '\0' };
-  if (!hf_dir_sync (store->objects_fd, digits, error))
-    return FALSE;
-  (void)unlinkat (store->objects_fd, digits, AT_REMOVEDIR); /* if it is empty now */
-  return TRUE;
+  return hf_dir_sync (store->objects_fd, digits, error)
+         && hf_object_dir_remove (store->objects_fd, digits, error);
 }
 
 /**

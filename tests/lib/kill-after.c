@@ -4,10 +4,16 @@
  * Nth change of what has a name below DIRECTORY; with N 0 it only counts.  LOG gets a line "CALL NAME"
  * for each change; a call that fails changes nothing, and does not count.
  *
+ * kill-after --fail=ERRNO DIRECTORY LOG N COMMAND [ARG...]: makes the Nth call that is about something
+ * below DIRECTORY fail with that error (a number) in place of carrying it out.  Here calls that only
+ * open, read, write, sync or lock count as well, and those that fail.  An open is logged as `create` if
+ * it may create the file, else as `open`; waiting for a lock as `lock`.
+ *
  * strace can do nearly that, but counts each system call and each thread by itself: what a thread
  * does that starts late is out of its reach.  Here changes are counted over all threads, in the order
  * in which they happen; while one is carried out, no other thread begins another.
  */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -25,6 +31,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,28 +49,48 @@ static const struct call
   int path;
 } calls[] = {
 #ifdef SYS_link
-  { SYS_link, "link", NONE, 1 },        { SYS_unlink, "unlink", NONE, 0 },
-  { SYS_symlink, "symlink", NONE, 1 },  { SYS_rename, "rename", NONE, 1 },
-  { SYS_mkdir, "mkdir", NONE, 0 },      { SYS_rmdir, "rmdir", NONE, 0 },
-  { SYS_chmod, "chmod", NONE, 0 },      { SYS_open, "open", NONE, 0 },
+  { SYS_link, "link", NONE, 1 },
+  { SYS_unlink, "unlink", NONE, 0 },
+  { SYS_symlink, "symlink", NONE, 1 },
+  { SYS_rename, "rename", NONE, 1 },
+  { SYS_mkdir, "mkdir", NONE, 0 },
+  { SYS_rmdir, "rmdir", NONE, 0 },
+  { SYS_chmod, "chmod", NONE, 0 },
+  { SYS_open, "open", NONE, 0 },
   { SYS_creat, "creat", NONE, 0 },
 #endif
 #ifdef SYS_renameat
   { SYS_renameat, "renameat", 2, 3 },
 #endif
-  { SYS_linkat, "linkat", 2, 3 },       { SYS_unlinkat, "unlinkat", 0, 1 },
-  { SYS_symlinkat, "symlinkat", 1, 2 }, { SYS_renameat2, "renameat2", 2, 3 },
-  { SYS_mkdirat, "mkdirat", 0, 1 },     { SYS_fchmod, "fchmod", 0, NONE },
-  { SYS_fchmodat, "fchmodat", 0, 1 },   { SYS_ftruncate, "ftruncate", 0, NONE },
-  { SYS_openat, "openat", 0, 1 },       { SYS_openat2, "openat2", 0, 1 },
+  { SYS_linkat, "linkat", 2, 3 },
+  { SYS_unlinkat, "unlinkat", 0, 1 },
+  { SYS_symlinkat, "symlinkat", 1, 2 },
+  { SYS_renameat2, "renameat2", 2, 3 },
+  { SYS_mkdirat, "mkdirat", 0, 1 },
+  { SYS_fchmod, "fchmod", 0, NONE },
+  { SYS_fchmodat, "fchmodat", 0, 1 },
+  { SYS_ftruncate, "ftruncate", 0, NONE },
+  { SYS_openat, "openat", 0, 1 },
+  { SYS_openat2, "openat2", 0, 1 },
+  /* From here on, nothing is changed that has a name. */
+  { SYS_read, "read", 0, NONE },
+  { SYS_write, "write", 0, NONE },
+  { SYS_fsync, "fsync", 0, NONE },
+  { SYS_syncfs, "syncfs", 0, NONE },
+  { SYS_fcntl, "fcntl", 0, NONE },
+  { SYS_getdents64, "getdents64", 0, NONE },
+  { SYS_utimensat, "utimensat", 0, 1 },
+  { SYS_sendfile, "sendfile", 0, NONE },
 };
-#define N_CALLS (sizeof calls / sizeof calls[0])
+#define N_CALLS   (sizeof calls / sizeof calls[0])
+#define N_CHANGES (N_CALLS - 8)
 
 typedef struct
 {
   const char *below; /* the directory, resolved */
   FILE *log;
   long wanted;
+  int error; /* what the wanted call fails with; 0 to kill after it */
   long count;
   pid_t child;
   int end; /* the exit status, as a shell would tell it */
@@ -78,15 +105,15 @@ die (const char *what)
 
 /* Stops the tracer at each of the calls, and at nothing else. */
 static void
-install_filter (void)
+install_filter (size_t n_calls)
 {
   struct sock_filter code[N_CALLS + 3];
   size_t n = 0;
   code[n++]
       = (struct sock_filter)BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr));
-  for (size_t i = 0; i < N_CALLS; i++)
+  for (size_t i = 0; i < n_calls; i++)
     code[n++] = (struct sock_filter)BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i].number,
-                                              N_CALLS - i, 0);
+                                              n_calls - i, 0);
   code[n++] = (struct sock_filter)BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
   code[n++] = (struct sock_filter)BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_TRACE);
   struct sock_fprog program = { .len = (unsigned short)n, .filter = code };
@@ -154,7 +181,8 @@ changed_name (const Run *run, pid_t tid, const struct call *call, const __u64 *a
 {
   char name[PATH_MAX] = "";
   size_t length = strlen (run->below);
-  if (call->path != NONE && !read_memory (tid, args[call->path], name, sizeof name - 1, true))
+  if (call->path != NONE && args[call->path] != 0
+      && !read_memory (tid, args[call->path], name, sizeof name - 1, true))
     return NULL;
   name[sizeof name - 1] = '\0';
   out[0] = '\0';
@@ -189,6 +217,53 @@ carry_out (Run *run, pid_t tid, long long *result)
   return true;
 }
 
+/* Has the call that the thread is about to make fail: another number, which is no call, is put in its
+ * place, and then the result. */
+static bool
+fail_call (const Run *run, pid_t tid)
+{
+  int status;
+#if defined __x86_64__
+  struct user_regs_struct regs;
+  if (ptrace (PTRACE_POKEUSER, tid, offsetof (struct user_regs_struct, orig_rax), -1L) != 0
+      || ptrace (PTRACE_SYSCALL, tid, 0, 0) != 0 || waitpid (tid, &status, __WALL) != tid
+      || ptrace (PTRACE_GETREGS, tid, 0, &regs) != 0)
+    return false;
+  regs.rax = (unsigned long long)-run->error;
+  return ptrace (PTRACE_SETREGS, tid, 0, &regs) == 0;
+#elif defined __aarch64__
+  struct user_regs_struct regs;
+  int none = -1;
+  struct iovec call = { &none, sizeof none };
+  struct iovec all = { &regs, sizeof regs };
+  if (ptrace (PTRACE_SETREGSET, tid, NT_ARM_SYSTEM_CALL, &call) != 0
+      || ptrace (PTRACE_SYSCALL, tid, 0, 0) != 0 || waitpid (tid, &status, __WALL) != tid
+      || ptrace (PTRACE_GETREGSET, tid, NT_PRSTATUS, &all) != 0)
+    return false;
+  regs.regs[0] = (unsigned long long)-run->error;
+  return ptrace (PTRACE_SETREGSET, tid, NT_PRSTATUS, &all) == 0;
+#else
+#  error "how a system call is made to fail is not known for this machine"
+#endif
+}
+
+/* What the call is called in the log: two of them are of two kinds. */
+static const char *
+kind_of (const struct call *call, const __u64 *args, bool creating)
+{
+  if (strncmp (call->name, "open", 4) == 0)
+    return creating ? "create" : "open";
+  return call->number == SYS_fcntl && args[1] == F_OFD_SETLKW ? "lock" : call->name;
+}
+
+static void
+fail_at (Run *run, pid_t tid, const char *kind, const char *name)
+{
+  fprintf (run->log, "%s %s\n", kind, name);
+  if (++run->count == run->wanted && !fail_call (run, tid))
+    die ("a call could not be made to fail");
+}
+
 static void
 at_call (Run *run, pid_t tid)
 {
@@ -200,11 +275,19 @@ at_call (Run *run, pid_t tid)
     return;
   while (call < calls + N_CALLS && call->number != (int)info.seccomp.nr)
     call++;
-  if (call == calls + N_CALLS || !creates (tid, call, info.seccomp.args))
+  if (call == calls + N_CALLS)
+    return;
+  bool creating = creates (tid, call, info.seccomp.args);
+  if (!creating && run->error == 0)
     return;
   const char *name = changed_name (run, tid, call, info.seccomp.args, path);
   if (name == NULL)
     return;
+  if (run->error != 0)
+    {
+      fail_at (run, tid, kind_of (call, info.seccomp.args, creating), name);
+      return;
+    }
   long long result;
   if (!carry_out (run, tid, &result) || result < 0)
     return;
@@ -239,12 +322,18 @@ trace (Run *run)
 int
 main (int argc, char **argv)
 {
+  int error = 0;
+  if (argc > 1 && sscanf (argv[1], "--fail=%d", &error) == 1)
+    {
+      argc--;
+      argv++;
+    }
   if (argc < 5)
     {
-      fprintf (stderr, "usage: kill-after DIRECTORY LOG N COMMAND [ARG...]\n");
+      fprintf (stderr, "usage: kill-after [--fail=ERRNO] DIRECTORY LOG N COMMAND [ARG...]\n");
       return 2;
     }
-  Run run = { .below = realpath (argv[1], NULL), .wanted = atol (argv[3]) };
+  Run run = { .error = error, .below = realpath (argv[1], NULL), .wanted = atol (argv[3]) };
   if (run.below == NULL)
     die (argv[1]);
   run.log = fopen (argv[2], "we");
@@ -255,7 +344,7 @@ main (int argc, char **argv)
     {
       (void)ptrace (PTRACE_TRACEME, 0, 0, 0);
       (void)raise (SIGSTOP);
-      install_filter ();
+      install_filter (error != 0 ? N_CALLS : N_CHANGES);
       execvp (argv[4], argv + 4);
       die (argv[4]);
     }
