@@ -118,7 +118,7 @@ signals_reach_it() { # SIGNAL
   mkfifo "$T/report"
   mkfifo "$T/in" "$T/said"
   "$TOOLS/await-stop" "$T/report" "$HOLDFAST" --installation="$INST" run --command=bash \
-    org.example.Hello -c "trap 'echo got $1; exit 7' $1; echo ready; while :; do read -r _; done" \
+    org.example.Hello -c "trap 'echo got $1; exit 7' $1; sleep infinity & echo ready; wait" \
     <"$T/in" >"$T/said" 2>"$T/errors" &
   local launch=$! in said report pid
   started $launch
@@ -126,7 +126,7 @@ signals_reach_it() { # SIGNAL
   pid=$(read_line "$report")
   equal "$(read_line "$said")" ready
   kill "-$1" "${pid#started }"
-  echo >&"$in" # bash runs a trap between commands
+  # bash leaves a wait at once for a trap, whenever the signal comes; a read it does not.
   equal "$(read_line "$said")" "got $1"
   equal "$(read_line "$report")" 'ended 7'
   wait $launch || true
