@@ -84,3 +84,18 @@ hf_ofd_held_exclusively (int fd)
   errno = saved;
   return exclusive;
 }
+
+/**
+ * hf_ofd_is_locked:
+ * @fd: a file
+ *
+ * For people to look at.  Nothing may be done because of it.
+ *
+ * Returns: whether somebody else holds a record lock of any kind
+ */
+gboolean
+hf_ofd_is_locked (int fd)
+{
+  struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0 };
+  return fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}

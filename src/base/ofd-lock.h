@@ -22,4 +22,5 @@ typedef enum
 gboolean hf_ofd_lock (int fd, HfOfdMode mode, HfOfdWait wait) G_GNUC_WARN_UNUSED_RESULT;
 void hf_ofd_unlock (int fd);
 gboolean hf_ofd_held_exclusively (int fd);
+gboolean hf_ofd_is_locked (int fd);
 gboolean hf_ofd_refused (int errsv);

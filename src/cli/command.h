@@ -63,6 +63,13 @@ gboolean hf_command_info (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_run (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_ps (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_sweep (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_rollback (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_restore (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_hold (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_root (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_mask (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_pin (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_config (HfProgram *, int, char **, int *, GError **);
 
 gboolean hf_reclaim_with_store (HfInstallation *installation, HfSweepReport *report,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * holdfast list: what is deployed, one line a ref.
+ * holdfast list: what is deployed, one line a ref; with --all, every deployment there is.
  */
+#include "core/active.h"
+#include "core/inventory.h"
 #include "options.h"
 #include "output.h"
 
 #include <string.h>
 
 #define DEFAULT_COLUMNS "ref,commit,origin,size"
+#define ALL_COLUMNS     "ref,state,commit,serial,origin,size"
 
 typedef struct
 {
@@ -69,7 +72,15 @@ text_serial (const HfInstallation *installation, const HfDeployed *deployed)
 static char *
 text_active (const HfInstallation *installation, const HfDeployed *deployed)
 {
-  return g_strdup ("true");
+  return g_strdup (deployed->standing == HF_STANDING_ACTIVE ? "true" : "false");
+}
+
+static char *
+text_state (const HfInstallation *installation, const HfDeployed *deployed)
+{
+  const char *state = hf_standing_name (deployed->standing);
+  gboolean told = deployed->in_use && deployed->standing == HF_STANDING_REMOVED;
+  return g_strconcat (state, told ? "-in-use" : "", NULL);
 }
 
 static char *
@@ -100,6 +111,7 @@ static const Column columns[] = {
   { "origin", "Origin", text_origin },
   { "serial", "Serial", text_serial },
   { "active", "Active", text_active },
+  { "state", "State", text_state },
   { "runtime", "Runtime", text_runtime },
   { "size", "Size", text_size },
   { "time", "Time", text_time },
@@ -161,14 +173,25 @@ print_table (const HfInstallation *installation, const GPtrArray *list, const GP
   hf_table_print (table);
 }
 
+/* Whether a rollback holds it, too: only the active one can be. */
+static void
+add_state (GVariantBuilder *builder, HfInstallation *installation, const HfDeployed *deployed)
+{
+  hf_json_add_bool (builder, "held",
+                    deployed->standing == HF_STANDING_ACTIVE
+                        && hf_active_is_held (installation, deployed->ref));
+  hf_json_add_bool (builder, "in_use", deployed->in_use);
+}
+
 static gboolean
-print_json (const HfInstallation *installation, const GPtrArray *list, GError **error)
+print_json (HfInstallation *installation, const GPtrArray *list, GError **error)
 {
   g_autoptr (GVariantBuilder) builder = g_variant_builder_new (HF_JSON_LIST);
   for (guint i = 0; i < list->len; i++)
     {
       hf_json_begin_object (builder);
       hf_json_add_deployed (builder, installation, list->pdata[i]);
+      add_state (builder, installation, list->pdata[i]);
       hf_json_end_object (builder);
     }
   return hf_json_print (builder, error);
@@ -197,27 +220,34 @@ hf_command_list (HfProgram *program, int argc, char **argv, int *status, GError 
 {
   gboolean apps = FALSE;
   gboolean runtimes = FALSE;
+  gboolean all = FALSE;
   g_autofree char *wanted = NULL;
   const GOptionEntry entries[] = {
     { "app", 0, 0, G_OPTION_ARG_NONE, &apps, "List applications", NULL },
     { "runtime", 0, 0, G_OPTION_ARG_NONE, &runtimes, "List runtimes", NULL },
+    { "all", 'a', 0, G_OPTION_ARG_NONE, &all, "List what is kept and what was removed, too", NULL },
     { "columns", 0, 0, G_OPTION_ARG_STRING, &wanted, "What to show", "COLUMN,…" },
     G_OPTION_ENTRY_NULL,
   };
   g_autofree char *known = known_columns ();
   g_autofree char *description
-      = g_strdup_printf ("Columns: %s\nUnless told otherwise: %s\n", known, DEFAULT_COLUMNS);
+      = g_strdup_printf ("Columns: %s\nUnless told otherwise: %s; with --all: %s\n", known,
+                         DEFAULT_COLUMNS, ALL_COLUMNS);
   const HfSyntax syntax = { .entries = entries, .description = description };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;
-  g_autoptr (GPtrArray) chosen = choose_columns (wanted != NULL ? wanted : DEFAULT_COLUMNS, error);
+  g_autoptr (GPtrArray) chosen = choose_columns (wanted != NULL ? wanted
+                                                 : all          ? ALL_COLUMNS
+                                                                : DEFAULT_COLUMNS,
+                                                 error);
   if (chosen == NULL)
     return FALSE;
 
   g_autoptr (HfInstallation) installation = NULL;
   if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
     return FALSE;
-  g_autoptr (GPtrArray) list = hf_program_list (installation, error);
+  g_autoptr (GPtrArray) list = all && installation != NULL ? hf_inventory_list (installation, error)
+                                                           : hf_program_list (installation, error);
   if (list == NULL)
     return FALSE;
   keep_kinds (list, apps, runtimes);

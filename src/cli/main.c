@@ -33,10 +33,17 @@ static const HfCommand commands[] = {
     STORE (hf_command_install) },
   { "update", NULL, "[REF…]", "Update images", STORE (hf_command_update) },
   { "uninstall", "remove", "[REF…]", "Take images out of service", hf_command_uninstall },
+  { "rollback", NULL, "REF", "Go back to an earlier deployment", hf_command_rollback },
+  { "restore", NULL, "REF…", "Bring back what was uninstalled", hf_command_restore },
   { "list", NULL, NULL, "List what is installed", hf_command_list },
   { "info", NULL, "REF", "Show what is known of an image", hf_command_info },
   { "run", NULL, "REF [ARG…]", "Run an image", hf_command_run },
   { "ps", NULL, NULL, "List running instances", hf_command_ps },
+  { "hold", NULL, "REF -- COMMAND [ARG…]", "Keep an image while a command runs", hf_command_hold },
+  { "root", NULL, "add|list|remove …", "Keep deployments for good", hf_command_root },
+  { "mask", NULL, "[PATTERN…]", "Keep images from being updated", hf_command_mask },
+  { "pin", NULL, "[PATTERN…]", "Keep runtimes from being unused", hf_command_pin },
+  { "config", NULL, NULL, "Show or change the configuration", hf_command_config },
   { "sweep", NULL, NULL, "Free what is out of service and not in use", hf_command_sweep },
 };
 

@@ -10,6 +10,7 @@
 #include "output.h"
 
 #include "base/error.h"
+#include "core/inventory.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -126,7 +127,8 @@ hf_json_add_deployed (GVariantBuilder *builder, const HfInstallation *installati
   hf_json_add_string (builder, "commit", deployed->info->commit);
   hf_json_add_string (builder, "origin", deployed->info->origin);
   hf_json_add_string (builder, "serial", serial);
-  hf_json_add_bool (builder, "active", TRUE);
+  hf_json_add_bool (builder, "active", deployed->standing == HF_STANDING_ACTIVE);
+  hf_json_add_string (builder, "state", hf_standing_name (deployed->standing));
   hf_json_add_string (builder, "runtime", deployed->info->runtime);
   hf_json_add_int (builder, "size", (gint64)deployed->info->installed_size);
   hf_json_add_int (builder, "time", deployed->info->time);

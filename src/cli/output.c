@@ -211,8 +211,7 @@ hf_output_size (guint64 bytes)
 char *
 hf_output_deployment_path (const HfInstallation *installation, const HfDeployed *deployed)
 {
-  return g_build_filename (installation->path, HF_DEPLOY_DIR, deployed->ref->full, deployed->name,
-                           NULL);
+  return g_build_filename (installation->path, deployed->path, NULL);
 }
 
 /**
@@ -261,6 +260,20 @@ hf_output_error (const GError *error)
   g_autofree char *line = hf_output_escape (error->message);
   fflush (stdout);
   fprintf (stderr, "holdfast: %s\n", line);
+}
+
+/**
+ * hf_output_warning:
+ * @text: what somebody should know, though nothing failed
+ *
+ * Prints it as one line on standard error, after all that was said before.
+ */
+void
+hf_output_warning (const char *text)
+{
+  g_autofree char *line = hf_output_escape (text);
+  fflush (stdout);
+  fprintf (stderr, "holdfast: warning: %s\n", line);
 }
 
 /**

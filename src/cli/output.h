@@ -32,6 +32,7 @@ char *hf_output_deployment_path (const HfInstallation *installation, const HfDep
 void hf_output_line (const char *format, ...) G_GNUC_PRINTF (1, 2);
 void hf_output_change (const char *what, const HfRef *ref, const char *commit);
 void hf_output_error (const GError *error);
+void hf_output_warning (const char *text);
 gboolean hf_output_finish (GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The shapes of documents and of what is in them. */

@@ -63,6 +63,13 @@ print_entry (const HfSweepEntry *entry)
     case HF_SWEEP_DAMAGED:
       hf_output_line ("Damaged %s: %s", entry->path, entry->reason);
       break;
+    case HF_SWEEP_KEPT:
+      {
+        g_autofree char *until = entry->root == NULL ? hf_output_time (entry->until) : NULL;
+        hf_output_line (entry->root != NULL ? "Kept %s by root %s" : "Spared %s until %s", what,
+                        entry->root != NULL ? entry->root : until);
+        break;
+      }
     }
 }
 
@@ -72,7 +79,7 @@ print_text (const HfSweepReport *report)
   for (guint i = 0; i < report->entries->len; i++)
     print_entry (report->entries->pdata[i]);
   /* An idle sweep says nothing. */
-  if (report->entries->len == 0 && report->objects == 0)
+  if (report->entries->len == report->kept && report->objects == 0)
     return;
   g_autofree char *freed = g_format_size (report->bytes);
   hf_output_line ("%u swept, %u held, %u damaged; %" G_GUINT64_FORMAT " objects, %s freed",
@@ -115,6 +122,11 @@ add_entry (GVariantBuilder *builder, const HfSweepEntry *entry)
     add_holders (builder, entry->holders);
   if (entry->outcome == HF_SWEEP_DAMAGED)
     hf_json_add_string (builder, "reason", entry->reason);
+  if (entry->outcome == HF_SWEEP_KEPT)
+    {
+      hf_json_add_string (builder, "root", entry->root);
+      hf_json_add_int (builder, "until", entry->until);
+    }
   hf_json_end_object (builder);
 }
 
@@ -139,6 +151,7 @@ print_json (const HfSweepReport *report, GError **error)
   add_entries (builder, "swept", report, HF_SWEEP_SWEPT);
   add_entries (builder, "held", report, HF_SWEEP_HELD);
   add_entries (builder, "damaged", report, HF_SWEEP_DAMAGED);
+  add_entries (builder, "kept", report, HF_SWEEP_KEPT);
   hf_json_add_int (builder, "objects", (gint64)report->objects);
   hf_json_add_int (builder, "bytes", (gint64)report->bytes);
   hf_json_add_bool (builder, "full", report->full);
@@ -160,11 +173,15 @@ compare_entries (gconstpointer a, gconstpointer b)
  * @report: what a sweep did; its entries are sorted by ref
  * @json: as a JSON document; else as text, of which there is none if there was nothing to do
  *
+ * Also prints what is wrong with roots, on standard error.
+ *
  * Returns: %FALSE with @error set if it cannot be printed
  */
 gboolean
 hf_sweep_report_print (const HfSweepReport *report, gboolean json, GError **error)
 {
+  for (guint i = 0; i < report->warnings->len; i++)
+    hf_output_warning (report->warnings->pdata[i]);
   g_ptr_array_sort (report->entries, compare_entries);
   if (json)
     return print_json (report, error);
@@ -210,6 +227,11 @@ hf_sweep_report_check (const HfSweepReport *report, GError **error)
       return hf_throw (error, HF_ERROR_DAMAGED, "%u damaged, for a person to look at: %s",
                        report->damaged, which);
     }
+  if (report->bad_roots > 0)
+    return hf_throw (
+        error, HF_ERROR_DAMAGED,
+        "%u of the roots make no sense: `holdfast root remove` them, or write them anew",
+        report->bad_roots);
   if (report->held > 0)
     {
       g_autofree char *which = join_entries (report, HF_SWEEP_HELD);

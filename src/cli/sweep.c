@@ -20,9 +20,11 @@ gboolean
 hf_command_sweep (HfProgram *program, int argc, char **argv, int *status, GError **error)
 {
   gboolean full = FALSE;
+  gboolean now = FALSE;
   const GOptionEntry entries[] = {
     { "full", 0, 0, G_OPTION_ARG_NONE, &full, "Look at the whole repository for what nothing needs",
       NULL },
+    { "now", 0, 0, G_OPTION_ARG_NONE, &now, "Do not spare what was removed lately", NULL },
     G_OPTION_ENTRY_NULL,
   };
   const HfSyntax syntax = {
@@ -34,16 +36,17 @@ hf_command_sweep (HfProgram *program, int argc, char **argv, int *status, GError
     return FALSE;
 
   g_autoptr (HfInstallation) installation = NULL;
-  gboolean needed = FALSE;
+  g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
+  gboolean needed = full;
+  report->now = now;
   if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
     return FALSE;
-  if (installation != NULL && !hf_sweep_needed (installation, &needed, error))
+  if (installation != NULL && !full && !hf_sweep_needed (installation, report, &needed, error))
     return FALSE;
 
-  needed |= full && installation != NULL;
+  needed &= installation != NULL;
   if (needed && program->reclaim == NULL)
     return hf_store_exec (program, error);
-  g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
   report->full = full;
   /* Also what could not be carried to its end is told. */
   g_autoptr (GError) failed = NULL;

@@ -3,6 +3,9 @@
  * holdfast update: replaces what is deployed by what its remote has now.
  */
 #include "base/interrupt.h"
+#include "core/active.h"
+#include "core/config.h"
+#include "core/ref-glob.h"
 #include "install-notify.h"
 #include "options.h"
 #include "output.h"
@@ -18,7 +21,7 @@ is_local (const HfDeployed *deployed)
 }
 
 static GPtrArray *
-find_named (HfInstallation *installation, char **names, GError **error)
+find_named (HfInstallation *installation, char **names, const HfConfig *config, GError **error)
 {
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_deployed_free);
   for (; *names != NULL; names++)
@@ -33,19 +36,40 @@ find_named (HfInstallation *installation, char **names, GError **error)
                           one->ref->full);
           return NULL;
         }
+      const char *mask = hf_ref_glob_find (config->masked, one->ref);
+      if (mask != NULL)
+        {
+          (void)hf_throw (error, HF_ERROR_FAILED,
+                          "%s is masked: `holdfast mask --remove '%s'` unmasks it", one->ref->full,
+                          mask);
+          return NULL;
+        }
       g_ptr_array_add (found, g_steal_pointer (&one));
     }
   return g_steal_pointer (&found);
 }
 
+/* What a person chose to keep as it is: said, so that nobody waits for an update in vain. */
+static gboolean
+is_left (HfInstallation *installation, const HfConfig *config, const HfDeployed *deployed)
+{
+  if (hf_ref_glob_find (config->masked, deployed->ref) != NULL)
+    hf_output_change ("Masked", deployed->ref, NULL);
+  else if (hf_active_is_held (installation, deployed->ref))
+    hf_output_change ("Held by a rollback", deployed->ref, deployed->info->commit);
+  else
+    return FALSE;
+  return TRUE;
+}
+
 static GPtrArray *
-find_all (HfInstallation *installation, GError **error)
+find_all (HfInstallation *installation, const HfConfig *config, GError **error)
 {
   g_autoptr (GPtrArray) list = hf_program_list (installation, error);
   if (list == NULL)
     return NULL;
   for (guint i = list->len; i-- > 0;)
-    if (is_local (list->pdata[i]))
+    if (is_local (list->pdata[i]) || is_left (installation, config, list->pdata[i]))
       g_ptr_array_remove_index (list, i);
   return g_steal_pointer (&list);
 }
@@ -106,7 +130,9 @@ gboolean
 hf_command_update (HfProgram *program, int argc, char **argv, int *status, GError **error)
 {
   const HfSyntax syntax = {
-    .description = "Without REF, updates everything that came from a remote.\n",
+    .description
+    = "Without REF, updates everything that came from a remote, but for what is masked or\n"
+      "was rolled back.\n",
     .max_arguments = -1,
   };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
@@ -116,8 +142,12 @@ hf_command_update (HfProgram *program, int argc, char **argv, int *status, GErro
   g_autoptr (HfInstallation) installation = NULL;
   if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
     return FALSE;
-  g_autoptr (GPtrArray) list
-      = argc > 1 ? find_named (installation, argv + 1, error) : find_all (installation, error);
+  g_autoptr (HfConfig) config
+      = installation == NULL ? hf_config_new_default () : hf_config_load (installation, error);
+  if (config == NULL)
+    return FALSE;
+  g_autoptr (GPtrArray) list = argc > 1 ? find_named (installation, argv + 1, config, error)
+                                        : find_all (installation, config, error);
   if (list == NULL)
     return FALSE;
   if (installation == NULL)

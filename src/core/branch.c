@@ -140,6 +140,59 @@ hf_forwarding_target (const char *removed_name)
 }
 
 /**
+ * hf_branch_make:
+ * @installation: an installation
+ * @ref: a ref
+ *
+ * Makes its branch directory and those above it, as far as they are missing.  A crash leaves empty
+ * directories; whoever finds the mark removes them.
+ *
+ * Locks: needs `lock` and the unsettled mark.
+ *
+ * Returns: (transfer full): the branch directory, O_PATH, or -1 with @error set
+ */
+int
+hf_branch_make (HfInstallation *installation, const HfRef *ref, GError **error)
+{
+  g_autofree char *path = g_strdup (ref->full);
+  for (char *slash = strchr (path, '/'); slash != NULL; slash = strchr (slash + 1, '/'))
+    {
+      *slash = '\0';
+      if (!hf_mkdir (installation->deploy_fd, path, HF_MODE_DIR, error))
+        return -1;
+      *slash = '/';
+    }
+  if (!hf_mkdir (installation->deploy_fd, path, HF_MODE_DIR, error))
+    return -1;
+  int fd = hf_open_beneath (installation->deploy_fd, path, O_PATH | O_DIRECTORY, 0);
+  if (fd < 0)
+    (void)hf_throw_errno (error, "Cannot open %s", path);
+  return fd;
+}
+
+/**
+ * hf_branch_sync:
+ * @installation: an installation
+ * @ref: a ref
+ *
+ * Makes the branch directory itself durable: new directories are once their parents are.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_branch_sync (HfInstallation *installation, const HfRef *ref, GError **error)
+{
+  g_autofree char *path = g_strdup (ref->full);
+  for (char *slash = strrchr (path, '/'); slash != NULL; slash = strrchr (path, '/'))
+    {
+      *slash = '\0';
+      if (!hf_dir_sync (installation->deploy_fd, path, error))
+        return FALSE;
+    }
+  return hf_dir_sync (installation->root_fd, HF_DEPLOY_DIR, error);
+}
+
+/**
  * hf_branch_exists:
  * @installation: an installation
  * @ref: a ref

@@ -15,6 +15,9 @@ gboolean hf_branches_visit_id (HfInstallation *installation, const char *id, HfB
                                gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void hf_branches_prune (HfInstallation *installation);
 
+int hf_branch_make (HfInstallation *installation, const HfRef *ref, GError **error);
+gboolean hf_branch_sync (HfInstallation *installation, const HfRef *ref,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_branch_exists (HfInstallation *installation, const HfRef *ref);
 GPtrArray *hf_branch_deployments (int branch_fd, GError **error);
 gboolean hf_branch_prune (HfInstallation *installation, const HfRef *ref,

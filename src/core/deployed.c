@@ -6,6 +6,7 @@
  */
 #include "deployed.h"
 
+#include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "branch.h"
@@ -29,39 +30,8 @@ hf_deployed_free (HfDeployed *deployed)
   hf_ref_free (deployed->ref);
   hf_deployment_info_free (deployed->info);
   g_free (deployed->name);
+  g_free (deployed->path);
   g_free (deployed);
-}
-
-/**
- * hf_active_read:
- * @installation: an installation
- * @ref: a ref
- * @out: (out) (transfer full) (nullable): the name of its active deployment, or %NULL if there is
- *   none
- *
- * Locks: none; under `lock` the answer stays true.
- *
- * Returns: %FALSE with @error set if `active` could not be read or is no link of ours
- */
-gboolean
-hf_active_read (HfInstallation *installation, const HfRef *ref, char **out, GError **error)
-{
-  *out = NULL;
-  hf_autofd int branch_fd
-      = hf_open_beneath (installation->deploy_fd, ref->full, O_PATH | O_DIRECTORY, 0);
-  if (branch_fd < 0)
-    return errno == ENOENT
-           || hf_throw_errno (error, "Cannot open %s of %s", ref->full, installation->path);
-  g_autofree char *target = hf_link_read (branch_fd, HF_ACTIVE_LINK);
-  if (target == NULL)
-    return errno == ENOENT
-           || hf_throw_errno (error, "Cannot read %s/%s of %s", ref->full, HF_ACTIVE_LINK,
-                              installation->path);
-  if (!hf_deployment_name_parse (target, NULL, NULL))
-    return hf_throw (error, HF_ERROR_DAMAGED, "%s/%s of %s does not name a deployment", ref->full,
-                     HF_ACTIVE_LINK, installation->path);
-  *out = g_steal_pointer (&target);
-  return TRUE;
 }
 
 /* Returns NULL without an error where what `active` named is no longer there or in service. */
@@ -97,6 +67,7 @@ deployed_open (HfInstallation *installation, const HfRef *ref, const char *name,
   HfDeployed *deployed = g_new0 (HfDeployed, 1);
   deployed->ref = hf_ref_copy (ref);
   deployed->name = g_strdup (name);
+  deployed->path = g_strconcat (HF_DEPLOY_DIR "/", path, NULL);
   deployed->info = g_steal_pointer (&info);
   return deployed;
 }

@@ -9,18 +9,26 @@
 #include "deployment.h"
 #include "installation.h"
 
+typedef enum
+{
+  HF_STANDING_ACTIVE,   /* what runs if its ref is run */
+  HF_STANDING_PREVIOUS, /* kept beside that, for rollback */
+  HF_STANDING_REMOVED,  /* out of service; it can be restored, unless it lies there in place */
+  HF_STANDING_DELETING, /* its deletion began */
+} HfStanding;
+
 typedef struct
 {
   HfRef *ref;             /* owned */
   char *name;             /* owned; COMMIT.SERIAL */
+  char *path;             /* owned; of its directory, below the installation */
   HfDeploymentInfo *info; /* owned */
+  HfStanding standing;
+  gboolean in_use; /* only hf_inventory_list() looks */
 } HfDeployed;
 
 void hf_deployed_free (HfDeployed *deployed);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfDeployed, hf_deployed_free)
-
-gboolean hf_active_read (HfInstallation *installation, const HfRef *ref, char **out,
-                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 GPtrArray *hf_deployed_list (HfInstallation *installation, GError **error);
 GPtrArray *hf_deployed_match (HfInstallation *installation, const HfRefPattern *pattern,

@@ -231,6 +231,21 @@ hf_deployment_name_parse (const char *name, char **commit, char **serial)
 }
 
 /**
+ * hf_deployment_name_is_meant:
+ * @name: a deployment's name
+ * @text: what a person typed for it: its commit, four or more of that one's first digits, or its serial
+ *
+ * Returns: whether @text means it
+ */
+gboolean
+hf_deployment_name_is_meant (const char *name, const char *text)
+{
+  g_autofree char *serial = NULL;
+  return hf_deployment_name_parse (name, NULL, &serial)
+         && (strcmp (serial, text) == 0 || (strlen (text) >= 4 && g_str_has_prefix (name, text)));
+}
+
+/**
  * hf_removed_name:
  * @deployment_name: a deployment's name
  *
@@ -260,4 +275,18 @@ hf_removed_name_deployment (const char *removed_name)
       || !hf_deployment_name_parse (dot + 1, NULL, NULL))
     return NULL;
   return dot + 1;
+}
+
+/**
+ * hf_removed_name_time:
+ * @removed_name: a name in removed/
+ *
+ * Returns: when it was taken out of service, in seconds since 1970, or -1 if it is no name of ours
+ */
+gint64
+hf_removed_name_time (const char *removed_name)
+{
+  return hf_removed_name_deployment (removed_name) == NULL
+             ? -1
+             : g_ascii_strtoll (removed_name, NULL, 10);
 }

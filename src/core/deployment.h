@@ -48,5 +48,7 @@ gboolean hf_state_in_service (HfDeploymentState state);
 char *hf_serial_new (void);
 char *hf_deployment_name (const char *commit, const char *serial);
 gboolean hf_deployment_name_parse (const char *name, char **commit, char **serial);
+gboolean hf_deployment_name_is_meant (const char *name, const char *text);
 char *hf_removed_name (const char *deployment_name);
 const char *hf_removed_name_deployment (const char *removed_name);
+gint64 hf_removed_name_time (const char *removed_name);

@@ -10,6 +10,7 @@
 /* The installation's root. */
 #define HF_FORMAT_FILE         "format"
 #define HF_CONFIG_FILE         "config"
+#define HF_CONFIG_FILE_NEW     "config.new" /* renamed to the former */
 #define HF_LOCK_FILE           "lock"
 #define HF_PRUNE_LOCK_FILE     "prune-lock"
 #define HF_TURN_LOCK_FILE      "turn-lock"
@@ -26,6 +27,8 @@
 /* A branch directory, deploy/KIND/ID/ARCH/BRANCH. */
 #define HF_ACTIVE_LINK     "active"
 #define HF_ACTIVE_LINK_NEW "active.new" /* renamed over the former */
+#define HF_HELD_LINK       "held"       /* names the deployment that a rollback chose */
+#define HF_HELD_LINK_NEW   "held.new"   /* renamed over the former */
 
 /* A deployment. */
 #define HF_REF_FILE            ".ref"
@@ -34,6 +37,9 @@
 #define HF_TREE_DIR            "tree"
 #define HF_PINS_DIR            "pins"
 #define HF_FETCH_DIR           "fetch"
+
+/* A namespace, roots.d/NAMESPACE. */
+#define HF_ROOT_FILE_NEW ".new" /* renamed to a root's name */
 
 /* An image, below tree/. */
 #define HF_METADATA_FILE "metadata"

@@ -7,11 +7,12 @@
  */
 #include "lease.h"
 
+#include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/ofd-lock.h"
 #include "base/test-hook.h"
-#include "deployed.h"
+#include "deployment.h"
 #include "layout.h"
 
 #include <errno.h>
@@ -121,4 +122,18 @@ hf_lease_acquire (HfInstallation *installation, const HfRef *ref, GError **error
   (void)hf_throw (error, HF_ERROR_NOT_FOUND, "%s is not installed in %s", ref->full,
                   installation->path);
   return NULL;
+}
+
+/**
+ * hf_lease_path:
+ * @installation: the installation that it is of
+ * @lease: a lease
+ *
+ * Returns: (transfer full): the absolute path of the deployment; if it is removed, a symlink there
+ *   forwards to it
+ */
+char *
+hf_lease_path (const HfInstallation *installation, const HfLease *lease)
+{
+  return g_build_filename (installation->path, HF_DEPLOY_DIR, lease->ref->full, lease->name, NULL);
 }

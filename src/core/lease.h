@@ -19,4 +19,5 @@ typedef struct
 
 HfLease *hf_lease_acquire (HfInstallation *installation, const HfRef *ref, GError **error);
 void hf_lease_free (HfLease *lease);
+char *hf_lease_path (const HfInstallation *installation, const HfLease *lease);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfLease, hf_lease_free)

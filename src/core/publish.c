@@ -5,18 +5,17 @@
  */
 #include "publish.h"
 
+#include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "branch.h"
 #include "deployed.h"
 #include "layout.h"
 #include "lock.h"
-#include "retire.h"
+#include "previous.h"
 #include "settle.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 static gboolean
 check_still_wanted (HfInstallation *installation, const HfDeploymentInfo *info,
@@ -36,69 +35,43 @@ check_still_wanted (HfInstallation *installation, const HfDeploymentInfo *info,
   return deployed != NULL;
 }
 
-/* A crash here leaves empty directories; whoever finds the mark removes them. */
-static gboolean
-make_branch (HfInstallation *installation, const HfRef *ref, GError **error)
+/* What is to be published, and what it replaces. */
+typedef struct
 {
-  g_autofree char *path = g_strdup (ref->full);
-  for (char *slash = strchr (path, '/'); slash != NULL; slash = strchr (slash + 1, '/'))
-    {
-      *slash = '\0';
-      if (!hf_mkdir (installation->deploy_fd, path, HF_MODE_DIR, error))
-        return FALSE;
-      *slash = '/';
-    }
-  return hf_mkdir (installation->deploy_fd, path, HF_MODE_DIR, error);
-}
-
-/* New directories are durable once their parents are. */
-static gboolean
-sync_branch (HfInstallation *installation, const HfRef *ref, GError **error)
-{
-  g_autofree char *path = g_strdup (ref->full);
-  for (char *slash = strrchr (path, '/'); slash != NULL; slash = strrchr (path, '/'))
-    {
-      *slash = '\0';
-      if (!hf_dir_sync (installation->deploy_fd, path, error))
-        return FALSE;
-    }
-  return hf_dir_sync (installation->root_fd, HF_DEPLOY_DIR, error);
-}
+  HfStaging *staging;
+  const HfDeploymentInfo *info;
+  const char *replaced; /* the name of the active deployment, or %NULL */
+  HfRetention retention;
+} Publication;
 
 static gboolean
-flip_active (int branch_fd, const char *name, GError **error)
+put_into_service (const Publication *publication, const char *name, gboolean *pending,
+                  GError **error)
 {
-  (void)unlinkat (branch_fd, HF_ACTIVE_LINK_NEW, 0);
-  if (symlinkat (name, branch_fd, HF_ACTIVE_LINK_NEW) != 0
-      || renameat (branch_fd, HF_ACTIVE_LINK_NEW, branch_fd, HF_ACTIVE_LINK) != 0)
-    return hf_throw_errno (error, "Cannot set %s", HF_ACTIVE_LINK);
-  return hf_dir_sync (branch_fd, ".", error);
-}
-
-static gboolean
-put_into_service (HfStaging *staging, const HfDeploymentInfo *info, const char *name,
-                  gboolean *pending, GError **error)
-{
+  HfStaging *staging = publication->staging;
   HfInstallation *installation = staging->installation;
-  if (!make_branch (installation, info->ref, error))
-    return FALSE;
-  hf_autofd int branch_fd
-      = hf_open_beneath (installation->deploy_fd, info->ref->full, O_PATH | O_DIRECTORY, 0);
+  const HfRef *ref = publication->info->ref;
+  hf_autofd int branch_fd = hf_branch_make (installation, ref, error);
   if (branch_fd < 0)
-    return hf_throw_errno (error, "Cannot open %s", info->ref->full);
+    return FALSE;
   if (renameat (installation->staging_fd, staging->name, branch_fd, name) != 0)
     return hf_throw_errno (error, "Cannot move the new deployment into %s", HF_DEPLOY_DIR);
   /* A crash here leaves a deployment that `active` does not name, COMPLETE and not SETTLED: whoever
    * finds the mark removes it. */
-  if (!hf_dir_sync (branch_fd, ".", error) || !sync_branch (installation, info->ref, error)
-      || !hf_dir_sync (installation->root_fd, HF_STAGING_DIR, error)
-      || !flip_active (branch_fd, name, error))
+  if (!hf_dir_sync (branch_fd, ".", error) || !hf_branch_sync (installation, ref, error)
+      || !hf_dir_sync (installation->root_fd, HF_STAGING_DIR, error))
     return FALSE;
-  /* In service from here on.  A crash leaves the state or the former deployment behind: the mark.
-   */
+  if (publication->replaced != NULL)
+    hf_previous_leave (branch_fd, publication->replaced);
+  if (!hf_active_set (branch_fd, name, error))
+    return FALSE;
+  /* In service from here on.  A crash leaves the state, a hold that means nothing any more, or more than
+   * is to be kept: the mark. */
   gboolean in_place = FALSE;
   if (!hf_deployment_set_state (staging->dir_fd, HF_STATE_SETTLED, error)
-      || !hf_retire_others (installation, info->ref, branch_fd, name, &in_place, error))
+      || !hf_held_drop_stale (branch_fd, name, error)
+      || !hf_previous_retain (installation, ref, branch_fd, name, &publication->retention,
+                              &in_place, error))
     return FALSE;
   *pending |= in_place;
   return TRUE;
@@ -110,7 +83,7 @@ put_into_service (HfStaging *staging, const HfDeploymentInfo *info, const char *
  * @info: what it is
  * @expected_active: (nullable): the name of the deployment that @staging was built to replace
  *
- * Puts the deployment into service and takes those before it out of it.
+ * Puts the deployment into service; the one before it becomes a previous one, as far as those are kept.
  *
  * Locks: takes `lock`; needs the entry's own, which is kept.
  *
@@ -124,9 +97,11 @@ hf_publish (HfStaging *staging, const HfDeploymentInfo *info, const char *expect
 {
   HfInstallation *installation = staging->installation;
   g_auto (HfLock) lock = HF_LOCK_INIT;
+  g_auto (HfRetention) retention = { 0 };
   gboolean pending;
   g_autofree char *name = hf_deployment_name (info->commit, staging->name);
   if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
+      || !hf_retention_load (installation, &retention, error)
       || !hf_change_begin (installation, &pending, error))
     return FALSE;
   if (!check_still_wanted (installation, info, expected_active, error))
@@ -135,6 +110,7 @@ hf_publish (HfStaging *staging, const HfDeploymentInfo *info, const char *expect
       (void)!hf_change_end (installation, pending, &ignored);
       return FALSE;
     }
-  return put_into_service (staging, info, name, &pending, error)
+  const Publication publication = { staging, info, expected_active, retention };
+  return put_into_service (&publication, name, &pending, error)
          && hf_change_end (installation, pending, error);
 }

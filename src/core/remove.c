@@ -4,12 +4,14 @@
  */
 #include "remove.h"
 
+#include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "branch.h"
 #include "deployed.h"
 #include "layout.h"
 #include "lock.h"
+#include "previous.h"
 #include "retire.h"
 #include "settle.h"
 
@@ -23,7 +25,14 @@ remove_branch (HfInstallation *installation, const HfRef *ref, int branch_fd, gb
 {
   gboolean in_place = FALSE;
   g_autofree char *active = hf_link_read (branch_fd, HF_ACTIVE_LINK);
-  if (!hf_retire_others (installation, ref, branch_fd, active, &in_place, error))
+  g_autoptr (GHashTable) last = g_hash_table_new (g_str_hash, g_str_equal);
+  if (active != NULL)
+    {
+      g_hash_table_add (last, active);
+      if (hf_deployment_name_parse (active, NULL, NULL))
+        hf_previous_leave (branch_fd, active);
+    }
+  if (!hf_retire_others (installation, ref, branch_fd, last, &in_place, error))
     return FALSE;
   *pending |= in_place;
   if (!hf_retire_others (installation, ref, branch_fd, NULL, &in_place, error))
@@ -33,7 +42,8 @@ remove_branch (HfInstallation *installation, const HfRef *ref, int branch_fd, gb
    * and whoever finds the mark unlinks it. */
   if (unlinkat (branch_fd, HF_ACTIVE_LINK, 0) != 0)
     return hf_throw_errno (error, "Cannot remove %s of %s", HF_ACTIVE_LINK, ref->full);
-  return hf_dir_sync (branch_fd, ".", error) && hf_branch_prune (installation, ref, error);
+  return hf_held_drop_stale (branch_fd, NULL, error) && hf_dir_sync (branch_fd, ".", error)
+         && hf_branch_prune (installation, ref, error);
 }
 
 /* Only a runtime costs a look at what else is deployed. */

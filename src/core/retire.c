@@ -36,17 +36,19 @@ cannot_move (int errsv)
   return errsv == EXDEV || errsv == EBUSY || errsv == ENOSPC || errsv == EDQUOT;
 }
 
-/* Makes the symlink that is to change places with a deployment.  One that a crash left there, within
- * the same second, is as good. */
+/* Makes the symlink that is to change places with a deployment.  Within one second there may be one of that
+ * name already, which a crash or a restore left: under `lock` it is nobody's. */
 static int
 prepare_forwarding (HfInstallation *installation, const char *entry)
 {
+  struct stat st;
   g_autofree char *target = hf_forwarding_target (entry);
   if (symlinkat (target, installation->removed_fd, entry) == 0)
     return 0;
-  g_autofree char *present
-      = errno == EEXIST ? hf_link_read (installation->removed_fd, entry) : NULL;
-  return g_strcmp0 (present, target) == 0 ? 0 : -1;
+  if (errno != EEXIST || fstatat (installation->removed_fd, entry, &st, AT_SYMLINK_NOFOLLOW) != 0
+      || !S_ISLNK (st.st_mode) || unlinkat (installation->removed_fd, entry, 0) != 0)
+    return -1;
+  return symlinkat (target, installation->removed_fd, entry);
 }
 
 /* Moves a deployment, and tells by `errno` why it could not.  A crash before the exchange leaves a
@@ -117,10 +119,10 @@ is_retired (int branch_fd, const char *name)
  * @installation: an installation
  * @ref: a ref
  * @branch_fd: its branch directory
- * @keep: (nullable): the name of the deployment to leave alone
+ * @keep: (nullable) (element-type utf8 utf8): a set of the names of those to leave alone
  * @out_in_place: (out): whether one of them stayed where it was
  *
- * Takes every deployment of @ref but @keep out of service.  One that is so already, in place, stays as
+ * Takes every deployment of @ref but those of @keep out of service.  One that is so already, in place, stays as
  * it is: a sweeper may be at it, by its path, and its state only falls.
  *
  * Locks: needs `lock` and the unsettled mark.
@@ -128,7 +130,7 @@ is_retired (int branch_fd, const char *name)
  * Returns: %FALSE with @error set on failure
  */
 gboolean
-hf_retire_others (HfInstallation *installation, const HfRef *ref, int branch_fd, const char *keep,
+hf_retire_others (HfInstallation *installation, const HfRef *ref, int branch_fd, GHashTable *keep,
                   gboolean *out_in_place, GError **error)
 {
   *out_in_place = FALSE;
@@ -140,7 +142,7 @@ hf_retire_others (HfInstallation *installation, const HfRef *ref, int branch_fd,
       const char *name = names->pdata[i];
       struct stat st;
       gboolean in_place = FALSE;
-      if (g_strcmp0 (name, keep) == 0)
+      if (keep != NULL && g_hash_table_contains (keep, name))
         continue;
       if (fstatat (branch_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         {

@@ -12,5 +12,5 @@ gboolean hf_retire_deployment (HfInstallation *installation, const HfRef *ref, i
                                const char *name, gboolean *out_in_place,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_retire_others (HfInstallation *installation, const HfRef *ref, int branch_fd,
-                           const char *keep, gboolean *out_in_place,
+                           GHashTable *keep, gboolean *out_in_place,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -5,11 +5,13 @@
  */
 #include "settle.h"
 
+#include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "branch.h"
 #include "deployment.h"
 #include "layout.h"
+#include "previous.h"
 #include "retire.h"
 
 #include <errno.h>
@@ -106,6 +108,8 @@ typedef struct
 {
   HfInstallation *installation;
   gboolean pending;
+  gboolean retains; /* whether @retention is known */
+  HfRetention retention;
 } Settling;
 
 /* Opens a deployment and reads its state.  What cannot be looked at is never taken for gone or out of
@@ -129,9 +133,11 @@ look_at (int branch_fd, const char *name, int *out_fd, HfDeploymentState *out_st
 }
 
 /* What a deployment is that `active` does not name: an installer's that was killed before it flipped
- * `active`, or one that a retention or removal cut short had still to move.  Both are removed. */
+ * `active`, or, where nothing is active, one that a removal cut short had still to move.  Both are removed.
+ * Beside an active one, what was in service before is retention's. */
 static gboolean
-settle_other (Settling *settling, const HfRef *ref, int branch_fd, const char *name, GError **error)
+settle_other (Settling *settling, const HfRef *ref, int branch_fd, const char *name,
+              const char *active, GError **error)
 {
   hf_autofd int fd = -1;
   HfDeploymentState state;
@@ -145,6 +151,8 @@ settle_other (Settling *settling, const HfRef *ref, int branch_fd, const char *n
       settling->pending = TRUE;
       return TRUE;
     }
+  if (active != NULL && state == HF_STATE_SETTLED)
+    return TRUE;
   if (!hf_retire_deployment (settling->installation, ref, branch_fd, name, &in_place, error))
     return FALSE;
   settling->pending |= in_place;
@@ -189,9 +197,17 @@ settle_branch (const HfRef *ref, int branch_fd, gpointer data, GError **error)
     return FALSE;
   for (guint i = 0; i < names->len; i++)
     if (g_strcmp0 (names->pdata[i], active) != 0
-        && !settle_other (settling, ref, branch_fd, names->pdata[i], error))
+        && !settle_other (settling, ref, branch_fd, names->pdata[i], active, error))
       return FALSE;
-  return hf_dir_sync (branch_fd, ".", error);
+  if (active != NULL && settling->retains)
+    {
+      gboolean in_place;
+      if (!hf_previous_retain (settling->installation, ref, branch_fd, active, &settling->retention,
+                               &in_place, error))
+        return FALSE;
+      settling->pending |= in_place;
+    }
+  return hf_held_drop_stale (branch_fd, active, error) && hf_dir_sync (branch_fd, ".", error);
 }
 
 /**
@@ -208,8 +224,14 @@ settle_branch (const HfRef *ref, int branch_fd, gpointer data, GError **error)
 gboolean
 hf_settle (HfInstallation *installation, GError **error)
 {
-  Settling settling = { installation, FALSE };
-  if (!hf_branches_visit (installation, settle_branch, &settling, error))
+  Settling settling = { .installation = installation };
+  /* A configuration that makes no sense must not keep anybody from removing something: then more stays
+   * than is to be kept, and the mark with it. */
+  settling.retains = hf_retention_load (installation, &settling.retention, NULL);
+  settling.pending = !settling.retains;
+  gboolean done = hf_branches_visit (installation, settle_branch, &settling, error);
+  hf_retention_clear (&settling.retention);
+  if (!done)
     return FALSE;
   hf_branches_prune (installation);
   return hf_change_end (installation, settling.pending, error);

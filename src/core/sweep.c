@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "holders.h"
+#include "keep.h"
 #include "lock.h"
 #include "settle.h"
 #include "trash.h"
@@ -29,6 +30,7 @@ typedef struct
   guint most;         /* entries in a batch */
   GPtrArray *batch;   /* of HfTrashEntry; locked entries that the repository depends on */
   HfHolders *holders; /* read when first needed */
+  HfKeep *keep;       /* what stays though nothing holds it; %NULL for a builder's own entry */
 } Sweep;
 
 static void
@@ -38,6 +40,7 @@ sweep_entry_free (HfSweepEntry *entry)
   hf_deployment_info_free (entry->info);
   g_ptr_array_unref (entry->holders);
   g_free (entry->reason);
+  g_free (entry->root);
   g_free (entry);
 }
 
@@ -51,7 +54,16 @@ hf_sweep_report_new (void)
 {
   HfSweepReport *report = g_new0 (HfSweepReport, 1);
   report->entries = g_ptr_array_new_with_free_func ((GDestroyNotify)sweep_entry_free);
+  report->warnings = g_ptr_array_new_with_free_func (g_free);
   return report;
+}
+
+/* Takes back what was reported. */
+static void
+report_clear (HfSweepReport *report)
+{
+  g_ptr_array_set_size (report->entries, 0);
+  report->kept = 0;
 }
 
 /**
@@ -64,6 +76,7 @@ hf_sweep_report_free (HfSweepReport *report)
   if (report == NULL)
     return;
   g_ptr_array_unref (report->entries);
+  g_ptr_array_unref (report->warnings);
   g_free (report);
 }
 
@@ -92,6 +105,15 @@ report_damaged (Sweep *sweep, HfTrashEntry *entry, const GError *why)
   HfSweepEntry *line = add_to_report (sweep, entry, HF_SWEEP_DAMAGED);
   line->reason = g_strdup (why->message);
   sweep->report->damaged++;
+}
+
+static void
+report_kept (Sweep *sweep, HfTrashEntry *entry, const HfKeepReason *reason)
+{
+  HfSweepEntry *line = add_to_report (sweep, entry, HF_SWEEP_KEPT);
+  line->root = g_strdup (reason->root);
+  line->until = reason->until;
+  sweep->report->kept++;
 }
 
 /* An entry of staging/ that is held is an install at work, not something in use. */
@@ -306,9 +328,34 @@ prune_and_finish (Sweep *sweep, GError **error)
   return (sweep->batch->len == 0 && !sweep->full) || prune_batch (sweep, reason, error);
 }
 
+/* A root may have been made since the entries were looked at; now that they are locked, none can. */
+static gboolean
+leave_rooted (Sweep *sweep, GError **error)
+{
+  if (sweep->keep == NULL || sweep->batch->len == 0)
+    return TRUE;
+  if (!hf_keep_refresh (sweep->keep, error))
+    return FALSE;
+  for (guint i = sweep->batch->len; i-- > 0;)
+    {
+      HfTrashEntry *entry = sweep->batch->pdata[i];
+      HfKeepReason reason;
+      if (!hf_keep_rooted (sweep->keep, entry, &reason))
+        continue;
+      report_kept (sweep, entry, &reason);
+      g_ptr_array_remove_index (sweep->batch, i);
+    }
+  return TRUE;
+}
+
 static gboolean
 flush (Sweep *sweep, GError **error)
 {
+  if (!leave_rooted (sweep, error))
+    {
+      g_ptr_array_set_size (sweep->batch, 0);
+      return FALSE;
+    }
   delete_trees (sweep);
   gboolean done = prune_and_finish (sweep, error);
   g_ptr_array_set_size (sweep->batch, 0);
@@ -321,6 +368,12 @@ take_entry (Sweep *sweep, HfTrashEntry *taken, GError **error)
 {
   g_autoptr (HfTrashEntry) entry = taken;
   g_autoptr (GError) failed = NULL;
+  HfKeepReason reason;
+  if (sweep->keep != NULL && hf_keep_keeps (sweep->keep, entry, &reason))
+    {
+      report_kept (sweep, entry, &reason);
+      return TRUE;
+    }
   switch (hf_trash_entry_lock (entry, &failed))
     {
     case HF_TRASH_EXHAUSTED:
@@ -373,26 +426,6 @@ sweep_entries (Sweep *sweep, GPtrArray *entries, GError **error)
   return flush (sweep, error);
 }
 
-/**
- * hf_sweep_needed:
- * @installation: an installation
- * @out: (out): whether there is anything for a sweep to look at
- *
- * Writes nothing, takes no lock and does not look into deploy/.
- *
- * Returns: %FALSE with @error set on failure
- */
-gboolean
-hf_sweep_needed (HfInstallation *installation, gboolean *out, GError **error)
-{
-  gboolean marked, removed, staging;
-  if (!hf_unsettled_is_marked (installation, &marked, error)
-      || !hf_trash_any (installation, &removed, &staging, error))
-    return FALSE;
-  *out = marked || removed || staging;
-  return TRUE;
-}
-
 /* Half of the descriptors that we may have are for the rest of the work. */
 static guint
 most_entries (void)
@@ -420,6 +453,63 @@ sweep_clear (Sweep *sweep)
 {
   g_ptr_array_unref (sweep->batch);
   hf_holders_free (sweep->holders);
+  hf_keep_free (sweep->keep);
+}
+
+/**
+ * hf_sweep_needed:
+ * @installation: an installation
+ * @report: what is kept is added to it, if there is nothing else
+ * @out: (out): whether there is anything for a sweep to do
+ *
+ * Writes nothing, takes no lock and does not look into deploy/.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_sweep_needed (HfInstallation *installation, HfSweepReport *report, gboolean *out, GError **error)
+{
+  gboolean marked, removed, staging;
+  *out = TRUE;
+  if (!hf_unsettled_is_marked (installation, &marked, error)
+      || !hf_trash_any (installation, &removed, &staging, error))
+    return FALSE;
+  if (marked || staging)
+    return TRUE;
+  g_autoptr (HfKeep) keep = hf_keep_load (installation, report->now, error);
+  if (keep == NULL)
+    return FALSE;
+  if (hf_roots_any_ended (keep->roots))
+    return TRUE;
+  g_autoptr (GPtrArray) entries = removed ? hf_trash_list (installation, error) : NULL;
+  if (removed && entries == NULL)
+    return FALSE;
+  Sweep sweep = { .installation = installation, .report = report };
+  for (guint i = 0; removed && i < entries->len; i++)
+    {
+      HfKeepReason reason;
+      if (!hf_keep_keeps (keep, entries->pdata[i], &reason))
+        {
+          report_clear (report);
+          return TRUE;
+        }
+      report_kept (&sweep, entries->pdata[i], &reason);
+    }
+  report->bad_roots = hf_keep_warn (keep, report->warnings);
+  *out = FALSE;
+  return TRUE;
+}
+
+/* Roots first: what one kept may go in this sweep. */
+static gboolean
+prepare (Sweep *sweep, GError **error)
+{
+  sweep->keep = hf_keep_load (sweep->installation, sweep->report->now, error);
+  if (sweep->keep == NULL)
+    return FALSE;
+  sweep->report->bad_roots = hf_keep_warn (sweep->keep, sweep->report->warnings);
+  return hf_roots_drop_ended (sweep->installation, sweep->keep->roots, error)
+         && hf_keep_refresh (sweep->keep, error) && settle_if_marked (sweep->installation, error);
 }
 
 /**
@@ -439,14 +529,11 @@ gboolean
 hf_sweep_all (HfInstallation *installation, const HfSweepStore *store, HfSweepReport *report,
               GError **error)
 {
-  if (!settle_if_marked (installation, error))
-    return FALSE;
-  g_autoptr (GPtrArray) entries = hf_trash_list (installation, error);
-  if (entries == NULL)
-    return FALSE;
   Sweep sweep;
   sweep_init (&sweep, installation, store, report);
-  gboolean done = sweep_entries (&sweep, entries, error);
+  gboolean prepared = prepare (&sweep, error);
+  g_autoptr (GPtrArray) entries = prepared ? hf_trash_list (installation, error) : NULL;
+  gboolean done = entries != NULL && sweep_entries (&sweep, entries, error);
   sweep_clear (&sweep);
   /* What lay out of service in place has gone: nothing to settle is left. */
   return done && settle_if_marked (installation, error);

@@ -14,6 +14,7 @@ typedef enum
   HF_SWEEP_SWEPT,   /* gone */
   HF_SWEEP_HELD,    /* somebody holds its `.ref` */
   HF_SWEEP_DAMAGED, /* a person is needed; `reason` says why */
+  HF_SWEEP_KEPT,    /* `root` keeps it, or it is spared until `until` */
 } HfSweepOutcome;
 
 typedef struct
@@ -23,16 +24,20 @@ typedef struct
   HfSweepOutcome outcome;
   GPtrArray *holders; /* owned; of HfHolder, for a held entry; may be empty */
   char *reason;       /* owned; for a damaged entry */
+  char *root;         /* owned; NAMESPACE/NAME, or %NULL */
+  gint64 until;       /* seconds since 1970; without a root */
 } HfSweepEntry;
 
 typedef struct
 {
-  GPtrArray *entries; /* owned; of HfSweepEntry */
-  guint64 objects;    /* unlinked from the repository */
-  guint64 bytes;      /* that they occupied */
-  gboolean full;      /* whether the full prune is asked for, and afterwards whether it was used */
-  const char *reason; /* not owned; why the full prune was used, if it was not asked for */
-  guint held, damaged, swept;
+  GPtrArray *entries;  /* owned; of HfSweepEntry */
+  guint64 objects;     /* unlinked from the repository */
+  guint64 bytes;       /* that they occupied */
+  gboolean full;       /* whether the full prune is asked for, and afterwards whether it was used */
+  const char *reason;  /* not owned; why the full prune was used, if it was not asked for */
+  gboolean now;        /* asked for: nothing is spared that was removed lately */
+  GPtrArray *warnings; /* owned; of strings: what is wrong with roots */
+  guint held, damaged, swept, kept, bad_roots;
 } HfSweepReport;
 
 HfSweepReport *hf_sweep_report_new (void);
@@ -68,7 +73,7 @@ typedef struct
   gpointer store;
 } HfSweepStore;
 
-gboolean hf_sweep_needed (HfInstallation *installation, gboolean *out,
+gboolean hf_sweep_needed (HfInstallation *installation, HfSweepReport *report, gboolean *out,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_sweep_all (HfInstallation *installation, const HfSweepStore *store,
                        HfSweepReport *report, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -264,8 +264,8 @@ throw_failure (const char *what, GError **error)
   return outcome;
 }
 
-/* From the root, not through the open directory: a restore may have moved it away and somebody may
- * have put another in its place.  If it cannot be told, `errno` says why; it is ENOENT if it is so. */
+/* From the root, not through the open directory: somebody may have moved it away and put another in its
+ * place, by hand.  If it cannot be told, `errno` says why; it is ENOENT if it is so. */
 static gboolean
 still_named (const HfTrashEntry *entry)
 {
@@ -332,7 +332,8 @@ open_and_lock (HfTrashEntry *entry, GError **error)
 {
   entry->dir_fd
       = hf_open_beneath (entry->installation->root_fd, entry->path, O_PATH | O_DIRECTORY, 0);
-  if (entry->dir_fd < 0 && errno == ENOENT)
+  /* ELOOP, ENOTDIR: it was restored since it was listed, and a symlink leads back. */
+  if (entry->dir_fd < 0 && (errno == ENOENT || errno == ELOOP || errno == ENOTDIR))
     return HF_TRASH_GONE;
   if (entry->dir_fd < 0)
     return throw_failure ("Cannot open it", error);
@@ -356,7 +357,8 @@ open_and_lock (HfTrashEntry *entry, GError **error)
  *
  * Tries to make the entry ours to delete, without waiting for its holders.
  *
- * Locks: for an entry of staging/ takes `lock` meanwhile, under which such entries are born locked.
+ * Locks: takes `lock` meanwhile: under it entries of staging/ are born locked, and entries of removed/ are
+ * restored, so that the `.ref` of what is in service is never locked exclusively, not for a moment.
  * Takes `.ref` exclusively, by flock(2) and as a record lock, until the entry is freed.
  *
  * Returns: %HF_TRASH_LOCKED with `state` and `info` set; %HF_TRASH_EXHAUSTED with @error set; %HF_TRASH_HELD, with `ref_fd` open and not
@@ -379,11 +381,10 @@ hf_trash_entry_lock (HfTrashEntry *entry, GError **error)
       if (outcome != HF_TRASH_LOCKED)
         return outcome;
     }
-  if (!entry->staging)
-    return open_and_lock (entry, error);
   g_auto (HfLock) lock = HF_LOCK_INIT;
+  errno = 0;
   if (!hf_lock_take (entry->installation, HF_LOCK_CHANGE, &lock, error))
-    return HF_TRASH_DAMAGED;
+    return outcome_of_failure (errno);
   return open_and_lock (entry, error);
 }
 

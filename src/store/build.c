@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/tree-delete.h"
-#include "core/deployed.h"
+#include "core/active.h"
 #include "core/layout.h"
 #include "core/metadata.h"
 #include "core/publish.h"

@@ -113,6 +113,7 @@ promise 'a pruned entry that nobody holds is finished first' pruned_and_free
 # In the order of a sweep: one that shares a file with the commit, and two of the commit itself.
 sharing_with_two_of_one_commit() {
   installation
+  keep_nothing
   export SOURCE_DATE_EPOCH=1700000000 # the same directory makes the same commit
   mkdir "$T/one" "$T/two"
   echo both | tee "$T/one/both" >"$T/two/both"

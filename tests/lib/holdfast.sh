@@ -56,13 +56,18 @@ hf() {
   "$HOLDFAST" --installation="$INST" "$@"
 }
 
+keep_nothing() {
+  hf config --set keep-previous 0
+}
+
 # installed REPOSITORY REF...: an installation with a remote `test` and these installed.  The
-# remote is a copy: a test may publish into it.
+# remote is a copy: a test may publish into it.  What is replaced goes, unless a test says otherwise.
 installed() {
   installation
   REMOTE=$T/remote
   cp -a "$FIXTURES/$1" "$REMOTE"
   hf remote-add --no-verify test "$REMOTE"
+  keep_nothing
   shift
   [ $# -eq 0 ] || hf install test "$@"
 }
@@ -227,7 +232,7 @@ repository_is_whole() {
 # Commits in the repository are those of the deployments and of nothing else.
 commits_match_deployments() {
   equal "$(find "$INST/repo/objects" -name '*.commit' | sed 's,.*/\(..\)/\(.*\).commit,\1\2,' | sort)" \
-    "$(find "$INST/deploy" -maxdepth 5 -name active -exec readlink {} \; | cut -d. -f1 | sort -u)" \
+    "$(find "$INST/deploy" -mindepth 5 -maxdepth 5 -type d -printf '%f\n' | cut -d. -f1 | sort -u)" \
     'what is stored'
 }
 

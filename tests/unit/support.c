@@ -8,7 +8,7 @@
 
 #include "base/ofd-lock.h"
 #include "base/tree-delete.h"
-#include "core/deployed.h"
+#include "core/active.h"
 #include "core/lock.h"
 #include "core/publish.h"
 #include "core/remove.h"
@@ -45,6 +45,16 @@ fixture_set_up (Fixture *fixture, gconstpointer data)
   g_autofree char *path = g_build_filename (fixture->dir, "holdfast", NULL);
   fixture->installation = hf_installation_open (path, HF_OPEN_OR_CREATE, &error);
   g_assert_no_error (error);
+  configure (fixture->installation, "keep-previous=0");
+}
+
+/* Most tests look at what goes: nothing is kept unless one says so. */
+void
+configure (HfInstallation *installation, const char *line)
+{
+  g_autofree char *text = g_strconcat ("[holdfast]\n", line, "\n", NULL);
+  (void)unlinkat (installation->root_fd, HF_CONFIG_FILE, 0);
+  put_file (installation->root_fd, HF_CONFIG_FILE, text, 0644);
 }
 
 /* In a child with mounts of its own: a descriptor from before does not see what is mounted there.

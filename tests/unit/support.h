@@ -42,6 +42,7 @@ int open_dir_at (int dfd, const char *path);
 
 /* Deployments.  COMMIT is 64 times the digit. */
 HfRef *ref_of (const char *text);
+void configure (HfInstallation *installation, const char *line);
 HfDeploymentInfo *info_of (const char *ref, char digit, const char *runtime);
 HfStaging *stage (HfInstallation *installation, const HfDeploymentInfo *info);
 char *deploy (HfInstallation *installation, const char *ref, char digit);

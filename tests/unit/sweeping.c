@@ -39,7 +39,8 @@ assert_clean (Sweeping *sweeping)
   g_assert_cmpuint (count_names (sweeping->installation->root_fd, HF_REMOVED_DIR), ==, 0);
   g_assert_cmpuint (count_names (sweeping->installation->root_fd, HF_STAGING_DIR), ==, 0);
   g_assert_false (is_marked (sweeping->installation));
-  g_assert_true (hf_sweep_needed (sweeping->installation, &needed, NULL));
+  g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
+  g_assert_true (hf_sweep_needed (sweeping->installation, report, &needed, NULL));
   g_assert_false (needed);
 }
 

@@ -2,6 +2,7 @@
  *
  * What is deployed, as readers see it: `active` decides, and one bad deployment hides no other.
  */
+#include "core/active.h"
 #include "core/deployed.h"
 
 #include "support.h"

@@ -29,13 +29,14 @@ static void
 test_needed (Sweeping *sweeping, gconstpointer data)
 {
   gboolean needed = FALSE;
+  g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
   set_mark (sweeping->installation);
-  g_assert_true (hf_sweep_needed (sweeping->installation, &needed, NULL));
+  g_assert_true (hf_sweep_needed (sweeping->installation, report, &needed, NULL));
   g_assert_true (needed);
   sweep_counts (sweeping, 0, 0, 0);
   assert_clean (sweeping);
   put_dir (sweeping->installation->staging_fd, "x", 0755);
-  g_assert_true (hf_sweep_needed (sweeping->installation, &needed, NULL));
+  g_assert_true (hf_sweep_needed (sweeping->installation, report, &needed, NULL));
   g_assert_true (needed);
 }
 

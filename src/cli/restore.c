@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * holdfast restore: brings back what was uninstalled and not swept yet, with the runtime that it needs where
+ * that went, too.
+ */
+#include "core/restore.h"
+#include "options.h"
+#include "output.h"
+
+#include <string.h>
+
+/* The first that fits is what left service last. */
+static const HfRestorable *
+choose (const GPtrArray *list, const HfRefPattern *pattern, const char *to, const char *text,
+        GError **error)
+{
+  for (guint pass = 0; pass < 2; pass++)
+    for (guint i = 0; i < list->len; i++)
+      {
+        const HfRestorable *one = list->pdata[i];
+        gboolean fits = pass == 0 ? hf_ref_pattern_matches (pattern, one->ref)
+                                  : hf_ref_pattern_resembles (pattern, one->ref);
+        const char *name = hf_removed_name_deployment (one->path_name);
+        if (fits && (to == NULL || hf_deployment_name_is_meant (name, to)))
+          return one;
+      }
+  (void)hf_throw (error, HF_ERROR_NOT_FOUND,
+                  "Nothing of %s%s%s can be brought back: `holdfast list --all` shows what was"
+                  " removed, `holdfast install` gets it anew",
+                  text, to != NULL ? " with commit or serial " : "", to != NULL ? to : "");
+  return NULL;
+}
+
+/* A runtime that is missing and lies in the trash comes first. */
+static gboolean
+restore_runtime (HfInstallation *installation, const GPtrArray *list, const HfRestorable *app,
+                 GError **error)
+{
+  g_autoptr (HfDeployed) present
+      = app->runtime == NULL ? NULL : hf_deployed_get (installation, app->runtime, NULL);
+  if (app->runtime == NULL || present != NULL)
+    return TRUE;
+  for (guint i = 0; i < list->len; i++)
+    {
+      const HfRestorable *one = list->pdata[i];
+      if (hf_ref_compare (one->ref, app->runtime) != 0)
+        continue;
+      if (!hf_restore (installation, one, error))
+        return FALSE;
+      hf_output_change ("Restored", one->ref, one->commit);
+      return TRUE;
+    }
+  return TRUE; /* hf_restore() says that it is missing */
+}
+
+static gboolean
+restore_one (HfInstallation *installation, const char *text, const char *to, GError **error)
+{
+  g_autoptr (HfRefPattern) pattern = hf_ref_pattern_parse (text, error);
+  if (pattern == NULL)
+    return FALSE;
+  g_autoptr (GPtrArray) list
+      = installation == NULL ? g_ptr_array_new () : hf_restorable_list (installation, error);
+  const HfRestorable *chosen = list == NULL ? NULL : choose (list, pattern, to, text, error);
+  if (chosen == NULL || !restore_runtime (installation, list, chosen, error)
+      || !hf_restore (installation, chosen, error))
+    return FALSE;
+  hf_output_change ("Restored", chosen->ref, chosen->commit);
+  return TRUE;
+}
+
+/**
+ * hf_command_restore:
+ *
+ * Locks: see hf_restore().
+ *
+ * See #HfCommandFunc.
+ */
+gboolean
+hf_command_restore (HfProgram *program, int argc, char **argv, int *status, GError **error)
+{
+  g_autofree char *to = NULL;
+  const GOptionEntry entries[] = {
+    { "to", 0, 0, G_OPTION_ARG_STRING, &to, "Bring back this one, and not the last",
+      "COMMIT|SERIAL" },
+    G_OPTION_ENTRY_NULL,
+  };
+  const HfSyntax syntax = {
+    .entries = entries,
+    .description
+    = "Whether it is still running or not.  Once a sweep has begun to delete it, it is\n"
+      "too late.\n",
+    .min_arguments = 1,
+    .max_arguments = -1,
+  };
+  if (!hf_options_parse (program, &syntax, &argc, &argv, error))
+    return FALSE;
+  if (to != NULL && argc > 2)
+    return hf_throw (error, HF_ERROR_USAGE, "With --to there can be one REF only");
+  g_autoptr (HfInstallation) installation = NULL;
+  if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
+    return FALSE;
+  for (int i = 1; i < argc; i++)
+    if (!restore_one (installation, argv[i], to, error))
+      return FALSE;
+  return TRUE;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Rollback.  Nothing moves: the deployment that is chosen lies in the branch directory already, and the one
+ * that is left stays there, so that a second rollback undoes the first.
+ */
+#include "rollback.h"
+
+#include "active.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "deployed.h"
+#include "layout.h"
+#include "lock.h"
+#include "previous.h"
+#include "settle.h"
+
+/* A runtime that has gone would make it an application that cannot start. */
+static gboolean
+check_runtime (HfInstallation *installation, int branch_fd, const char *name, GError **error)
+{
+  hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
+  if (fd < 0)
+    return hf_throw_errno (error, "Cannot open %s", name);
+  g_autoptr (HfDeploymentInfo) info = hf_deployment_read (fd, error);
+  if (info == NULL || info->runtime == NULL)
+    return info != NULL;
+  g_autoptr (HfRef) runtime = hf_ref_parse (info->runtime, error);
+  if (runtime == NULL)
+    return FALSE;
+  g_autoptr (HfDeployed) deployed = hf_deployed_get (installation, runtime, error);
+  if (deployed == NULL)
+    g_prefix_error (error, "The earlier deployment needs a runtime: ");
+  return deployed != NULL;
+}
+
+/* The hold goes first: it counts once `active` names the same, so that a crash in between changes
+ * nothing, and none leaves a rollback that the next update would undo. */
+static gboolean
+flip (int branch_fd, const char *from, const char *to, GError **error)
+{
+  hf_previous_leave (branch_fd, from);
+  return hf_held_set (branch_fd, to, error) && hf_active_set (branch_fd, to, error);
+}
+
+/* What is flipped from where to where. */
+typedef struct
+{
+  int branch_fd;
+  char *active;    /* owned */
+  GPtrArray *list; /* owned; of HfPrevious */
+} Branch;
+
+static void
+branch_clear (Branch *branch)
+{
+  hf_fd_clear (&branch->branch_fd);
+  g_clear_pointer (&branch->active, g_free);
+  g_clear_pointer (&branch->list, g_ptr_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Branch, branch_clear)
+
+static const HfPrevious *
+choose (HfInstallation *installation, const HfRef *ref, const char *to, Branch *branch,
+        GError **error)
+{
+  if (!hf_active_read (installation, ref, &branch->active, error))
+    return NULL;
+  if (branch->active == NULL)
+    {
+      (void)hf_throw (error, HF_ERROR_NOT_FOUND, "it is not installed in %s", installation->path);
+      return NULL;
+    }
+  branch->branch_fd = hf_open_beneath (installation->deploy_fd, ref->full, O_PATH | O_DIRECTORY, 0);
+  if (branch->branch_fd < 0)
+    {
+      (void)hf_throw_errno (error, "Cannot open %s", ref->full);
+      return NULL;
+    }
+  branch->list = hf_previous_list (branch->branch_fd, branch->active, error);
+  const HfPrevious *chosen
+      = branch->list == NULL ? NULL : hf_previous_find (branch->list, to, error);
+  return chosen != NULL && check_runtime (installation, branch->branch_fd, chosen->name, error)
+             ? chosen
+             : NULL;
+}
+
+/**
+ * hf_rollback:
+ * @installation: an installation
+ * @ref: a deployed ref
+ * @to: (nullable): which of its earlier deployments, as hf_previous_find() takes it
+ * @out_commit: (out) (transfer full): the commit that is now deployed
+ *
+ * Also holds the ref there: until an update names it, none replaces it.
+ *
+ * Locks: takes `lock`.
+ *
+ * Returns: %FALSE with %HF_ERROR_NOT_FOUND if @ref is not deployed or there is no such deployment, or
+ *   another error; @ref is deployed as before then
+ */
+gboolean
+hf_rollback (HfInstallation *installation, const HfRef *ref, const char *to, char **out_commit,
+             GError **error)
+{
+  g_auto (HfLock) lock = HF_LOCK_INIT;
+  g_auto (Branch) branch = { .branch_fd = -1 };
+  gboolean pending;
+  if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
+      || !hf_change_begin (installation, &pending, error))
+    return FALSE;
+  const HfPrevious *chosen = choose (installation, ref, to, &branch, error);
+  if (chosen == NULL)
+    {
+      g_autoptr (GError) ignored = NULL; /* the mark stays: the next one settles */
+      g_prefix_error (error, "%s: ", ref->full);
+      (void)!hf_change_end (installation, pending, &ignored);
+      return FALSE;
+    }
+  (void)hf_deployment_name_parse (chosen->name, out_commit, NULL);
+  return flip (branch.branch_fd, branch.active, chosen->name, error)
+         && hf_change_end (installation, pending, error);
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * All roots.  A file that makes no sense is reported and protects nothing; what cannot be listed or read
+ * for another reason is an error, since nobody then knows what may go.
+ *
+ * A root against a sweeper: a root is written by whoever holds the deployment's `.ref` shared, and a sweeper
+ * reads roots.d/ while it holds `.ref` exclusively.  So either the root is there when it looks, or the
+ * deployment had gone before the root was asked for.
+ */
+#include "roots.h"
+
+#include "active.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "layout.h"
+#include "lease.h"
+#include "lock.h"
+#include "previous.h"
+#include "root-link.h"
+#include "settle.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ROOT_SIZE (64 * 1024) /* bytes; far more than any root has */
+
+static void
+problem_free (HfRootProblem *problem)
+{
+  g_free (problem->path);
+  g_free (problem->why);
+  g_free (problem);
+}
+
+/**
+ * hf_roots_free:
+ * @roots: (nullable) (transfer full): roots
+ */
+void
+hf_roots_free (HfRoots *roots)
+{
+  if (roots == NULL)
+    return;
+  g_hash_table_unref (roots->by_deployment);
+  g_ptr_array_unref (roots->all);
+  g_ptr_array_unref (roots->problems);
+  g_free (roots);
+}
+
+static void
+add_problem (HfRoots *roots, const char *path, const char *why)
+{
+  HfRootProblem *problem = g_new0 (HfRootProblem, 1);
+  problem->path = g_strdup (path);
+  problem->why = g_strdup (why);
+  g_ptr_array_add (roots->problems, problem);
+}
+
+/* A shortage of our own says nothing about the root. */
+static gboolean
+is_shortage (int errsv)
+{
+  return errsv == EMFILE || errsv == ENFILE || errsv == ENOMEM;
+}
+
+static gboolean
+load_root (HfRoots *roots, int space_fd, const char *space, const char *name, GError **error)
+{
+  struct stat st;
+  g_autoptr (GError) failed = NULL;
+  g_autofree char *path = g_strconcat (space, "/", name, NULL);
+  g_autofree char *valid = hf_root_path_parse (path, &failed);
+  if (valid == NULL)
+    {
+      add_problem (roots, path, failed->message);
+      return TRUE;
+    }
+  g_autoptr (GBytes) bytes = hf_file_read (space_fd, name, ROOT_SIZE, &failed);
+  if (bytes == NULL && errno == ENOENT)
+    return TRUE; /* removed meanwhile */
+  if (bytes == NULL && is_shortage (errno))
+    {
+      g_propagate_error (error, g_steal_pointer (&failed));
+      return FALSE;
+    }
+  HfRoot *root = bytes == NULL ? NULL : hf_root_parse (path, bytes, &failed);
+  if (root == NULL)
+    add_problem (roots, path, failed->message);
+  else
+    {
+      root->inode = fstatat (space_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
+      g_ptr_array_add (roots->all, root);
+    }
+  return TRUE;
+}
+
+typedef gboolean (*Load) (HfRoots *roots, int dfd, const char *parent, const char *name,
+                          GError **error);
+
+/* Names that begin with a dot are nobody's: files that are being written. */
+static gboolean
+load_directory (HfRoots *roots, DIR *dir, const char *name, Load load, GError **error)
+{
+  for (;;)
+    {
+      const struct dirent *entry;
+      if (!hf_dir_next (dir, &entry, error))
+        return FALSE;
+      if (entry == NULL)
+        return TRUE;
+      if (entry->d_name[0] != '.' && !load (roots, dirfd (dir), name, entry->d_name, error))
+        return FALSE;
+    }
+}
+
+static gboolean
+load_namespace (HfRoots *roots, int roots_fd, const char *parent, const char *name, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  g_autoptr (DIR) dir = hf_dir_open (roots_fd, name, &failed);
+  if (dir != NULL)
+    return load_directory (roots, dir, name, load_root, error);
+  if (errno == ENOTDIR || errno == ELOOP)
+    add_problem (roots, name, "it is not a directory");
+  if (errno == ENOTDIR || errno == ELOOP || errno == ENOENT)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&failed));
+  return FALSE;
+}
+
+static int
+compare_roots (gconstpointer a, gconstpointer b)
+{
+  return strcmp ((*(HfRoot *const *)a)->path, (*(HfRoot *const *)b)->path);
+}
+
+/**
+ * hf_roots_load:
+ * @installation: an installation
+ *
+ * Reads the files of all roots, and looks at no link.
+ *
+ * Locks: none; see above for what makes the answer good for a sweeper.
+ *
+ * Returns: (transfer full): the roots, or %NULL with @error set if it cannot be told what they keep
+ */
+HfRoots *
+hf_roots_load (HfInstallation *installation, GError **error)
+{
+  g_autoptr (HfRoots) roots = g_new0 (HfRoots, 1);
+  roots->all = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_root_free);
+  roots->problems = g_ptr_array_new_with_free_func ((GDestroyNotify)problem_free);
+  roots->by_deployment = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (DIR) dir = hf_dir_open (installation->root_fd, HF_ROOTS_DIR, error);
+  if (dir == NULL || !load_directory (roots, dir, NULL, load_namespace, error))
+    return NULL;
+  g_ptr_array_sort (roots->all, compare_roots);
+  for (guint i = roots->all->len; i-- > 0;)
+    {
+      HfRoot *root = roots->all->pdata[i];
+      (void)g_hash_table_insert (roots->by_deployment, root->deployment, root);
+    }
+  return g_steal_pointer (&roots);
+}
+
+/**
+ * hf_roots_find:
+ * @roots: roots
+ * @deployment: the name of a deployment, COMMIT.SERIAL
+ *
+ * Returns: (transfer none) (nullable): a root that keeps it; one that ended counts until it is dropped
+ */
+const HfRoot *
+hf_roots_find (const HfRoots *roots, const char *deployment)
+{
+  return g_hash_table_lookup (roots->by_deployment, deployment);
+}
+
+/**
+ * hf_roots_check_links:
+ * @installation: an installation
+ * @roots: its roots, the standing of which is set
+ *
+ * Locks: none; see hf_root_links_look() for how long it may take.
+ */
+void
+hf_roots_check_links (HfInstallation *installation, HfRoots *roots)
+{
+  hf_root_links_look (installation, roots->all);
+}
+
+/**
+ * hf_roots_any_ended:
+ * @roots: roots, after hf_roots_check_links()
+ *
+ * Returns: whether one of them is to be dropped
+ */
+gboolean
+hf_roots_any_ended (const HfRoots *roots)
+{
+  for (guint i = 0; i < roots->all->len; i++)
+    if (((const HfRoot *)roots->all->pdata[i])->standing == HF_ROOT_ENDED)
+      return TRUE;
+  return FALSE;
+}
+
+/* The file appears whole, by a rename that replaces nothing.  A crash before it leaves a name that begins
+ * with a dot, which the next one replaces. */
+static gboolean
+write_root (HfInstallation *installation, const HfRoot *root, GError **error)
+{
+  g_autofree char *space = g_path_get_dirname (root->path);
+  g_autofree char *directory = g_strconcat (HF_ROOTS_DIR "/", space, NULL);
+  const char *name = strrchr (root->path, '/') + 1;
+  gsize length;
+  g_autofree char *data = hf_root_to_data (root, &length);
+  if (!hf_mkdir (installation->root_fd, directory, HF_MODE_DIR, error))
+    return FALSE;
+  hf_autofd int fd = hf_open_dir (installation->root_fd, directory, error);
+  if (fd < 0)
+    return FALSE;
+  (void)unlinkat (fd, HF_ROOT_FILE_NEW, 0);
+  if (!hf_file_write_new (fd, HF_ROOT_FILE_NEW, data, length, 0644, error))
+    return FALSE;
+  if (renameat2 (fd, HF_ROOT_FILE_NEW, fd, name, RENAME_NOREPLACE) != 0)
+    {
+      int errsv = errno;
+      (void)unlinkat (fd, HF_ROOT_FILE_NEW, 0);
+      errno = errsv;
+      return hf_throw_errno (error, "Cannot create %s/%s/%s", installation->path, HF_ROOTS_DIR,
+                             root->path);
+    }
+  return hf_fd_sync (fd, error) && hf_dir_sync (installation->root_fd, HF_ROOTS_DIR, error);
+}
+
+static gboolean
+check_free (HfInstallation *installation, const char *path, GError **error)
+{
+  struct stat st;
+  g_autofree char *file = g_strconcat (HF_ROOTS_DIR "/", path, NULL);
+  if (fstatat (installation->root_fd, file, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return errno == ENOENT || hf_throw_errno (error, "Cannot look at %s", file);
+  return hf_throw (error, HF_ERROR_FAILED,
+                   "There is a root %s already: remove it first, or take another name", path);
+}
+
+/**
+ * hf_root_add:
+ * @installation: an installation
+ * @path: NAMESPACE/NAME
+ * @ref: a deployed ref; what is deployed for it now is kept
+ * @link: (nullable): a symlink to make, with which the root stands and falls
+ *
+ * Locks: holds the deployment's `.ref` shared until the root is on disk; takes `lock`.
+ *
+ * Returns: %FALSE with %HF_ERROR_NOT_FOUND if @ref is not deployed, or another error
+ */
+gboolean
+hf_root_add (HfInstallation *installation, const char *path, const HfRef *ref, const char *link,
+             GError **error)
+{
+  g_auto (HfLock) lock = HF_LOCK_INIT;
+  g_autoptr (HfLease) lease = hf_lease_acquire (installation, ref, error);
+  if (lease == NULL || !hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
+      || !check_free (installation, path, error))
+    return FALSE;
+  g_autoptr (HfRoot) root = hf_root_new (path, ref, lease->name);
+  g_autofree char *target = hf_lease_path (installation, lease);
+  return (link == NULL || hf_root_link_make (root, link, target, error))
+         && write_root (installation, root, error);
+}
+
+/* What the root kept beside the active deployment may be more than is kept without it. */
+static gboolean
+retain_branch (HfInstallation *installation, const HfRef *ref, gboolean *pending, GError **error)
+{
+  g_auto (HfRetention) retention = { 0 };
+  g_autofree char *active = NULL;
+  gboolean in_place;
+  if (!hf_active_read (installation, ref, &active, error))
+    return FALSE;
+  hf_autofd int branch_fd
+      = hf_open_beneath (installation->deploy_fd, ref->full, O_PATH | O_DIRECTORY, 0);
+  if (active == NULL || branch_fd < 0)
+    return TRUE;
+  if (!hf_retention_load (installation, &retention, error)
+      || !hf_previous_retain (installation, ref, branch_fd, active, &retention, &in_place, error))
+    return FALSE;
+  *pending |= in_place;
+  return TRUE;
+}
+
+/* A crash after the unlink leaves the mark, and settling has less kept. */
+static gboolean
+drop (HfInstallation *installation, const char *path, const HfRef *ref, GError **error)
+{
+  gboolean pending;
+  g_autofree char *file = g_strconcat (HF_ROOTS_DIR "/", path, NULL);
+  g_autofree char *directory = g_path_get_dirname (file);
+  if (!hf_change_begin (installation, &pending, error))
+    return FALSE;
+  if (unlinkat (installation->root_fd, file, 0) != 0 && errno != ENOENT)
+    return hf_throw_errno (error, "Cannot remove %s/%s", installation->path, file);
+  if (!hf_dir_sync (installation->root_fd, directory, error))
+    return FALSE;
+  (void)unlinkat (installation->root_fd, directory, AT_REMOVEDIR); /* if it is empty */
+  /* Of one that made no sense nobody knows what it kept. */
+  if (ref == NULL)
+    return hf_settle (installation, error);
+  return retain_branch (installation, ref, &pending, error)
+         && hf_change_end (installation, pending, error);
+}
+
+/* %NULL without an error if the file is no root. */
+static gboolean
+load_one (HfInstallation *installation, const char *path, HfRoot **out, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  g_autofree char *file = g_strconcat (HF_ROOTS_DIR "/", path, NULL);
+  struct stat st;
+  *out = NULL;
+  if (fstatat (installation->root_fd, file, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return errno == ENOENT || errno == ENOTDIR
+               ? hf_throw (error, HF_ERROR_NOT_FOUND,
+                           "There is no root %s in %s: `holdfast root list` shows them", path,
+                           installation->path)
+               : hf_throw_errno (error, "Cannot look at %s", file);
+  g_autoptr (GBytes) bytes = hf_file_read (installation->root_fd, file, ROOT_SIZE, &failed);
+  if (bytes == NULL && is_shortage (errno))
+    {
+      g_propagate_error (error, g_steal_pointer (&failed));
+      return FALSE;
+    }
+  *out = bytes == NULL ? NULL : hf_root_parse (path, bytes, NULL);
+  if (*out != NULL)
+    (*out)->inode = st.st_ino;
+  return TRUE;
+}
+
+/**
+ * hf_root_remove:
+ * @installation: an installation
+ * @path: NAMESPACE/NAME
+ *
+ * Removes a root, whether it makes sense or not.  Its link, if it has one, is left to whoever it is.
+ *
+ * Locks: takes `lock`.
+ *
+ * Returns: %FALSE with %HF_ERROR_NOT_FOUND if there is none, or another error
+ */
+gboolean
+hf_root_remove (HfInstallation *installation, const char *path, GError **error)
+{
+  g_auto (HfLock) lock = HF_LOCK_INIT;
+  g_autoptr (HfRoot) root = NULL;
+  return hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
+         && load_one (installation, path, &root, error)
+         && drop (installation, path, root != NULL ? root->ref : NULL, error);
+}
+
+/**
+ * hf_roots_drop_ended:
+ * @installation: an installation
+ * @roots: its roots, after hf_roots_check_links()
+ *
+ * Removes those that ended, unless they were made anew meanwhile.
+ *
+ * Locks: takes `lock` for each.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_roots_drop_ended (HfInstallation *installation, HfRoots *roots, GError **error)
+{
+  for (guint i = 0; i < roots->all->len; i++)
+    {
+      const HfRoot *ended = roots->all->pdata[i];
+      g_auto (HfLock) lock = HF_LOCK_INIT;
+      g_autoptr (HfRoot) now = NULL;
+      g_autoptr (GError) failed = NULL;
+      if (ended->standing != HF_ROOT_ENDED)
+        continue;
+      if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error))
+        return FALSE;
+      if (!load_one (installation, ended->path, &now, &failed))
+        {
+          if (hf_error_is (failed, HF_ERROR_NOT_FOUND))
+            continue;
+          g_propagate_error (error, g_steal_pointer (&failed));
+          return FALSE;
+        }
+      if (now != NULL && now->inode == ended->inode && now->time == ended->time
+          && !drop (installation, ended->path, ended->ref, error))
+        return FALSE;
+    }
+  return TRUE;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * All roots of an installation, roots.d/: standing reasons to keep a deployment, in service or not
+ * (DESIGN section 8).  Whoever is about to give a deployment up asks hf_roots_find() first.
+ */
+#pragma once
+
+#include "installation.h"
+#include "root.h"
+
+/* A file of roots.d/ that is no root. */
+typedef struct
+{
+  char *path; /* owned; NAMESPACE/NAME */
+  char *why;  /* owned */
+} HfRootProblem;
+
+typedef struct
+{
+  GPtrArray *all;      /* owned; of HfRoot, by name */
+  GPtrArray *problems; /* owned; of HfRootProblem */
+  GHashTable *by_deployment;
+} HfRoots;
+
+HfRoots *hf_roots_load (HfInstallation *installation, GError **error);
+void hf_roots_free (HfRoots *roots);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfRoots, hf_roots_free)
+
+const HfRoot *hf_roots_find (const HfRoots *roots, const char *deployment);
+void hf_roots_check_links (HfInstallation *installation, HfRoots *roots);
+gboolean hf_roots_any_ended (const HfRoots *roots);
+
+gboolean hf_root_add (HfInstallation *installation, const char *path, const HfRef *ref,
+                      const char *link, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_root_remove (HfInstallation *installation, const char *path,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_roots_drop_ended (HfInstallation *installation, HfRoots *roots,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
