@@ -78,9 +78,7 @@ text_active (const HfInstallation *installation, const HfDeployed *deployed)
 static char *
 text_state (const HfInstallation *installation, const HfDeployed *deployed)
 {
-  const char *state = hf_standing_name (deployed->standing);
-  gboolean told = deployed->in_use && deployed->standing == HF_STANDING_REMOVED;
-  return g_strconcat (state, told ? "-in-use" : "", NULL);
+  return hf_output_state (deployed);
 }
 
 static char *

@@ -10,7 +10,6 @@
 #include "output.h"
 
 #include "base/error.h"
-#include "core/inventory.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -119,6 +118,7 @@ hf_json_add_deployed (GVariantBuilder *builder, const HfInstallation *installati
   g_autofree char *serial = NULL;
   (void)hf_deployment_name_parse (deployed->name, NULL, &serial);
   g_autofree char *path = hf_output_deployment_path (installation, deployed);
+  g_autofree char *state = hf_output_state (deployed);
   hf_json_add_string (builder, "ref", deployed->ref->full);
   hf_json_add_string (builder, "kind", deployed->ref->kind);
   hf_json_add_string (builder, "id", deployed->ref->id);
@@ -128,7 +128,7 @@ hf_json_add_deployed (GVariantBuilder *builder, const HfInstallation *installati
   hf_json_add_string (builder, "origin", deployed->info->origin);
   hf_json_add_string (builder, "serial", serial);
   hf_json_add_bool (builder, "active", deployed->standing == HF_STANDING_ACTIVE);
-  hf_json_add_string (builder, "state", hf_standing_name (deployed->standing));
+  hf_json_add_string (builder, "state", state);
   hf_json_add_string (builder, "runtime", deployed->info->runtime);
   hf_json_add_int (builder, "size", (gint64)deployed->info->installed_size);
   hf_json_add_int (builder, "time", deployed->info->time);

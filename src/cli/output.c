@@ -202,6 +202,25 @@ hf_output_size (guint64 bytes)
 }
 
 /**
+ * hf_output_state:
+ * @deployed: a deployment
+ *
+ * Returns: (transfer full): what it stands for, in a word that stays
+ */
+char *
+hf_output_state (const HfDeployed *deployed)
+{
+  static const char *const names[] = {
+    [HF_STANDING_ACTIVE] = "active",
+    [HF_STANDING_PREVIOUS] = "previous",
+    [HF_STANDING_REMOVED] = "removed",
+    [HF_STANDING_DELETING] = "deleting",
+  };
+  gboolean told = deployed->in_use && deployed->standing == HF_STANDING_REMOVED;
+  return g_strconcat (names[deployed->standing], told ? "-in-use" : "", NULL);
+}
+
+/**
  * hf_output_deployment_path:
  * @installation: where it is deployed
  * @deployed: a deployed ref

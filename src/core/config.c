@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define GROUP       "holdfast"
+#define GROUP       "Installation"
 #define CONFIG_SIZE (1024 * 1024) /* bytes; far more than anybody writes */
 
 /**

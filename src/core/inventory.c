@@ -135,21 +135,3 @@ hf_inventory_list (HfInstallation *installation, GError **error)
   g_ptr_array_sort (found, compare);
   return g_steal_pointer (&found);
 }
-
-/**
- * hf_standing_name:
- * @standing: what a deployment stands for
- *
- * Returns: (transfer none): a word for it, for programs
- */
-const char *
-hf_standing_name (HfStanding standing)
-{
-  static const char *const names[] = {
-    [HF_STANDING_ACTIVE] = "active",
-    [HF_STANDING_PREVIOUS] = "previous",
-    [HF_STANDING_REMOVED] = "removed",
-    [HF_STANDING_DELETING] = "deleting",
-  };
-  return names[standing];
-}

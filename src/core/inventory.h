@@ -8,4 +8,3 @@
 #include "deployed.h"
 
 GPtrArray *hf_inventory_list (HfInstallation *installation, GError **error);
-const char *hf_standing_name (HfStanding standing);

@@ -114,7 +114,7 @@ hf_root_parse (const char *path, GBytes *bytes, GError **error)
   g_autofree char *ref = g_key_file_get_string (keyfile, GROUP, "ref", NULL);
   root->path = g_strdup (path);
   root->ref = ref == NULL ? NULL : hf_ref_parse (ref, NULL);
-  root->deployment = g_key_file_get_string (keyfile, GROUP, "deployment", NULL);
+  root->deployment = g_key_file_get_string (keyfile, GROUP, "keeps", NULL);
   root->time = g_key_file_get_int64 (keyfile, GROUP, "time", NULL);
   root->link = g_key_file_get_string (keyfile, GROUP, "link", NULL);
   root->target = g_key_file_get_string (keyfile, GROUP, "target", NULL);
@@ -122,7 +122,7 @@ hf_root_parse (const char *path, GBytes *bytes, GError **error)
   if (is_valid (root))
     return g_steal_pointer (&root);
   (void)hf_throw (error, HF_ERROR_DAMAGED,
-                  "it lacks a valid ref, a valid deployment, or a link with its target");
+                  "it lacks a valid ref, the name of a deployment, or a link with its target");
   return NULL;
 }
 
@@ -138,7 +138,7 @@ hf_root_to_data (const HfRoot *root, gsize *out_length)
 {
   g_autoptr (GKeyFile) keyfile = g_key_file_new ();
   g_key_file_set_string (keyfile, GROUP, "ref", root->ref->full);
-  g_key_file_set_string (keyfile, GROUP, "deployment", root->deployment);
+  g_key_file_set_string (keyfile, GROUP, "keeps", root->deployment);
   g_key_file_set_int64 (keyfile, GROUP, "time", root->time);
   if (root->link != NULL)
     {

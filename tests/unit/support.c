@@ -52,7 +52,7 @@ fixture_set_up (Fixture *fixture, gconstpointer data)
 void
 configure (HfInstallation *installation, const char *line)
 {
-  g_autofree char *text = g_strconcat ("[holdfast]\n", line, "\n", NULL);
+  g_autofree char *text = g_strconcat ("[Installation]\n", line, "\n", NULL);
   (void)unlinkat (installation->root_fd, HF_CONFIG_FILE, 0);
   put_file (installation->root_fd, HF_CONFIG_FILE, text, 0644);
 }

@@ -1,0 +1,472 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What is kept, and brought back: earlier deployments and rollback, restore, roots, holds, masks, pins, and
+# the configuration that says how much of it.
+# shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
+. "$(dirname "$0")/../lib/holdfast.sh"
+private_mounts
+
+differs() { # A B
+  [ "$1" != "$2" ] || fail "it is '$1' still"
+}
+
+commits() { # REF: of all deployments in its branch directory
+  find "$INST/deploy/$1" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | cut -d. -f1 | sort
+}
+
+state_of() { # REF COMMIT
+  hf list --all --columns=ref,commit,state | awk -v ref="$1" -v commit="$2" \
+    '$1 == ref && $2 == commit { print $3 }'
+}
+
+# updated: Hello as it was, and one update of it, with the default of one kept.
+updated() {
+  installed archive-1 "$HELLO"
+  hf config --unset keep-previous
+  OLD=$(active_of "$HELLO")
+  publish archive-2
+  hf update "$HELLO"
+  NEW=$(active_of "$HELLO")
+  differs "$OLD" "$NEW"
+}
+
+# --- Retention ---------------------------------------------------------------------------------------
+
+an_update_keeps_one() {
+  updated
+  equal "$(state_of "$HELLO" "${NEW%.*}")" active
+  equal "$(state_of "$HELLO" "${OLD%.*}")" previous
+  swept
+  equal "$(commits "$HELLO" | wc -l)" 2 'deployments after a sweep'
+  matches "$(hf list --columns=commit)" "${NEW%.*}"
+}
+promise 'an update keeps the deployment before it' an_update_keeps_one
+
+none_is_kept() {
+  updated
+  hf config --set keep-previous 0
+  equal "$(commits "$HELLO")" "${NEW%.*}" 'what is left'
+  swept
+}
+promise 'keeping none is carried out at once, and the sweep frees what was kept' none_is_kept
+
+# What left service last is kept, whatever was built last.
+the_last_in_service_is_kept() {
+  updated
+  hf rollback "$HELLO"
+  local image=$T/own
+  mkdir "$image"
+  echo third >"$image/third"
+  hf install "$image" --ref="$HELLO" --command=true
+  equal "$(commits "$HELLO")" "$(printf '%s\n' "${OLD%.*}" "$(active_of "$HELLO" | cut -d. -f1)" | sort)"
+  swept
+}
+promise 'what was in service last is kept, and not what was built last' the_last_in_service_is_kept
+
+# --- Rollback ---------------------------------------------------------------------------------------
+
+a_rollback_is_a_flip() {
+  updated
+  mv "$REMOTE" "$REMOTE.away"
+  hf rollback "$HELLO" >"$T/out"
+  matches "$(cat "$T/out")" "Rolled back $HELLO ${OLD%.*}"
+  equal "$(active_of "$HELLO")" "$OLD"
+  hf run --command=true "$HELLO"
+  hf rollback "$HELLO"
+  equal "$(active_of "$HELLO")" "$NEW" 'after a second one'
+  hf rollback --to="${OLD##*.}" "$HELLO"
+  equal "$(active_of "$HELLO")" "$OLD" 'by its serial'
+  hf rollback --to="$(cut -c-8 <<<"$NEW")" "$HELLO"
+  equal "$(active_of "$HELLO")" "$NEW" 'by the beginning of its commit'
+  expect 3 hf rollback --to=0000 "$HELLO"
+  expect 3 hf rollback org.example.None
+  swept
+}
+promise 'a rollback needs no network, and a second one undoes it' a_rollback_is_a_flip
+
+a_rollback_holds() {
+  updated
+  hf rollback "$HELLO"
+  hf update >"$T/out"
+  matches "$(cat "$T/out")" "Held by a rollback $HELLO"
+  equal "$(active_of "$HELLO")" "$OLD" 'after an update of everything'
+  matches "$(hf list --json | tr -d ' \n')" '"held":true'
+  hf update "$HELLO"
+  equal "$(active_of "$HELLO" | cut -d. -f1)" "${NEW%.*}" 'after an update that names it'
+  matches "$(hf list --json | tr -d ' \n')" '"held":false'
+  hf update >"$T/out"
+  matches "$(cat "$T/out")" 'Nothing to update'
+  swept
+}
+promise 'a rollback holds until an update names the ref' a_rollback_holds
+
+nothing_to_roll_back_to() {
+  installed archive-1 "$HELLO"
+  unchanged_by expect 3 hf rollback "$HELLO"
+  matches "$(cat "$T/err")" 'no earlier deployment'
+}
+promise 'a rollback to nothing changes nothing' nothing_to_roll_back_to
+
+a_rolled_back_ref_uninstalls() {
+  updated
+  hf rollback "$HELLO"
+  hf uninstall "$HELLO"
+  swept
+  [ ! -e "$INST/deploy/app" ] || fail 'something stays in deploy/'
+}
+promise 'what was rolled back is uninstalled without a rest' a_rolled_back_ref_uninstalls
+
+running_across_a_rollback() {
+  updated
+  instance new "$HELLO"
+  hf rollback "$HELLO"
+  instance old "$HELLO"
+  hf config --set keep-previous 0
+  expect 4 hf sweep
+  end new
+  end old
+  await_entries_free
+  swept
+  equal "$(commits "$HELLO")" "${OLD%.*}"
+}
+promise 'instances from before and after a rollback keep what they run from' running_across_a_rollback
+
+# --- Restore ----------------------------------------------------------------------------------------
+
+restored() {
+  installed archive-1 "$HELLO"
+  ACTIVE=$(active_of "$HELLO")
+  snapshot >"$T/before"
+  hf uninstall "$HELLO"
+  expect 3 hf run "$HELLO"
+  hf restore Hello >"$T/out"
+  matches "$(cat "$T/out")" "Restored $HELLO ${ACTIVE%.*}"
+  equal "$(active_of "$HELLO")" "$ACTIVE"
+  hf run --command=true "$HELLO"
+  swept
+}
+promise 'restore brings back what was uninstalled' restored
+
+restored_in_use() {
+  installed archive-1 "$HELLO"
+  instance app "$HELLO"
+  hf uninstall "$HELLO"
+  equal "$(hf list --all --columns=ref,state | awk '/Hello/ { print $2 }')" removed-in-use
+  hf restore "$HELLO"
+  hf run --command=true "$HELLO"
+  equal "$(ask app 'cat /app/files.list >/dev/null 2>&1; echo still')" still
+  end app
+  swept
+}
+promise 'restore brings back what is still running' restored_in_use
+
+restored_with_its_runtime() {
+  installed archive-1 "$HELLO"
+  hf uninstall --all --assumeyes
+  hf restore "$HELLO" >"$T/out"
+  matches "$(cat "$T/out")" "Restored $PLATFORM"
+  hf run --command=true "$HELLO"
+  swept
+}
+promise 'restore brings the runtime back, too' restored_with_its_runtime
+
+too_late() {
+  installed archive-1 "$HELLO"
+  hf uninstall "$HELLO"
+  chmod 0440 "$INST"/removed/*/deployment
+  expect 3 hf restore "$HELLO"
+  swept
+  expect 3 hf restore "$HELLO"
+}
+promise 'what a sweep has begun with is not brought back' too_late
+
+restored_twice_a_second() {
+  installed archive-1 "$HELLO"
+  local _
+  for _ in 1 2 3 4; do
+    hf uninstall "$HELLO"
+    hf restore "$HELLO"
+  done
+  hf run --command=true "$HELLO"
+  swept
+}
+promise 'uninstall and restore can follow each other at once' restored_twice_a_second
+
+the_one_that_was_active() {
+  updated
+  hf uninstall "$HELLO"
+  hf restore "$HELLO"
+  equal "$(active_of "$HELLO")" "$NEW"
+  hf uninstall "$HELLO"
+  hf restore --to="${OLD%.*}" "$HELLO"
+  equal "$(active_of "$HELLO")" "$OLD"
+  expect 1 hf restore --to="${NEW%.*}" "$HELLO"
+  swept
+}
+promise 'restore brings back what was active, or what is asked for' the_one_that_was_active
+
+spared_for_a_while() {
+  installed archive-1 "$HELLO"
+  hf config --set keep-removed 1h
+  hf uninstall "$HELLO"
+  expect 0 hf sweep
+  matches "$(cat "$T/out")" "Spared $HELLO .* until "
+  hf restore "$HELLO"
+  hf run --command=true "$HELLO"
+  hf uninstall "$HELLO"
+  expect 0 hf sweep --now
+  nothing_out_of_service
+}
+promise 'the trash is spared as long as keep-removed says, and not by sweep --now' spared_for_a_while
+
+# An hour and more ago.
+spared_no_longer() {
+  installed archive-1 "$HELLO"
+  hf config --set keep-removed 1h
+  hf uninstall "$HELLO"
+  local entry base
+  entry=$(echo "$INST"/removed/*)
+  base=$(basename "$entry")
+  mv "$entry" "$INST/removed/$(printf '%012d' $(($(date +%s) - 3601))).${base#*.}"
+  swept
+}
+promise 'the trash goes when its time is over' spared_no_longer
+
+# --- Roots ------------------------------------------------------------------------------------------
+
+a_root_keeps() {
+  updated
+  hf rollback "$HELLO"
+  hf root add mine "$HELLO"
+  equal "$(cd "$INST/roots.d" && find . -type f)" ./local/mine
+  hf update "$HELLO"
+  hf config --set keep-previous 0
+  swept
+  equal "$(commits "$HELLO" | wc -l)" 2 'deployments with a root'
+  hf uninstall "$HELLO"
+  expect 0 hf sweep
+  matches "$(cat "$T/out")" "Kept $HELLO ${OLD%.*} by root local/mine"
+  equal "$(find "$INST/removed" -mindepth 1 -maxdepth 1 | wc -l)" 1 'entries kept'
+  hf restore "$HELLO"
+  equal "$(active_of "$HELLO")" "$OLD"
+  hf uninstall "$HELLO"
+  hf root remove mine
+  equal "$(ls "$INST/roots.d")" ''
+  swept
+}
+promise 'a root keeps its deployment, in service or not' a_root_keeps
+
+a_root_that_goes_frees_what_it_kept() {
+  updated
+  hf rollback "$HELLO"
+  hf root add other/mine "$HELLO"
+  hf config --set keep-previous 0
+  hf update "$HELLO"
+  equal "$(commits "$HELLO" | wc -l)" 2
+  hf root remove other/mine
+  equal "$(commits "$HELLO" | wc -l)" 1
+  swept
+}
+promise 'without its root, an earlier deployment goes' a_root_that_goes_frees_what_it_kept
+
+a_link_ends_its_root() {
+  installed archive-1 "$HELLO"
+  hf root add --link="$T/link" linked "$HELLO"
+  equal "$(readlink -f "$T/link")" "$(deployment_of "$HELLO")"
+  hf uninstall "$HELLO"
+  expect 0 hf sweep
+  matches "$(hf root list)" 'holds'
+  [ -e "$T/link/tree/files" ] || fail 'the link no longer leads to the files'
+  rm "$T/link"
+  matches "$(hf root list)" 'ended'
+  swept
+  equal "$(ls "$INST/roots.d")" ''
+}
+promise 'a root ends with its link' a_link_ends_its_root
+
+a_link_that_leads_elsewhere() {
+  installed archive-1 "$HELLO"
+  hf root add --link="$T/link" linked "$HELLO"
+  ln -sfn / "$T/link"
+  hf uninstall "$HELLO"
+  swept
+}
+promise 'a root ends when its link leads elsewhere' a_link_that_leads_elsewhere
+
+an_ended_root_alone_is_work() {
+  updated
+  hf rollback "$HELLO"
+  hf config --set keep-previous 0
+  hf root add --link="$T/link" linked "$HELLO"
+  hf update "$HELLO"
+  expect 0 hf sweep
+  equal "$(commits "$HELLO" | wc -l)" 2
+  rm "$T/link"
+  expect 0 hf sweep
+  equal "$(commits "$HELLO" | wc -l)" 1
+  swept
+}
+promise 'a sweep with an empty trash sees that a root has ended' an_ended_root_alone_is_work
+
+unmounted() {
+  need root 'it mounts a file system'
+  installed archive-1 "$HELLO"
+  truncate -s 16M "$T/disk"
+  mkfs.ext4 -q "$T/disk"
+  mkdir "$T/mnt"
+  mount -o loop "$T/disk" "$T/mnt"
+  hf root add --link="$T/mnt/link" linked "$HELLO"
+  hf uninstall "$HELLO"
+  umount "$T/mnt"
+  expect 0 hf sweep
+  matches "$(cat "$T/err")" 'goes on protecting'
+  [ -n "$(ls "$INST/removed")" ] || fail 'it was deleted'
+  mount -o loop "$T/disk" "$T/mnt"
+  cleanup umount "$T/mnt"
+  expect 0 hf sweep
+  equal "$(cat "$T/err")" ''
+  rm "$T/mnt/link"
+  swept
+}
+promise 'a link on a file system that is not mounted goes on protecting' unmounted
+
+unreadable_link() {
+  need root 'it takes a permission away'
+  installed archive-1 "$HELLO"
+  mkdir "$T/private"
+  chown -R nobody "$INST" "$T/private"
+  chmod 755 "$T"
+  as_nobody() { runuser -u nobody -- env HOME="$T" "$HOLDFAST" --installation="$INST" "$@"; }
+  as_nobody root add --link="$T/private/link" linked "$HELLO"
+  chown root "$T/private"
+  chmod 700 "$T/private"
+  as_nobody uninstall "$HELLO"
+  expect 0 as_nobody sweep
+  matches "$(cat "$T/err")" 'goes on protecting.*Permission denied'
+  [ -n "$(ls "$INST/removed")" ] || fail 'it was deleted'
+  as_nobody root remove linked
+  expect 0 as_nobody sweep
+  nothing_out_of_service
+}
+promise 'a link that cannot be read goes on protecting' unreadable_link
+
+a_bad_root() {
+  installed archive-1 "$HELLO" "$OTHER"
+  hf root add good "$HELLO"
+  echo garbage >"$INST/roots.d/local/bad"
+  mkdir "$INST/roots.d/other"
+  mkdir "$INST/roots.d/other/directory"
+  touch "$INST/roots.d/file"
+  hf uninstall "$HELLO" "$OTHER"
+  expect 5 hf sweep
+  matches "$(cat "$T/err")" 'local/bad protects nothing'
+  matches "$(cat "$T/err")" 'other/directory protects nothing'
+  equal "$(find "$INST/removed" -mindepth 1 -maxdepth 1 | wc -l)" 1 'entries kept'
+  expect 5 hf root list
+  hf root remove bad
+  rm -r "$INST/roots.d/other" "$INST/roots.d/file"
+  hf root remove good
+  swept
+}
+promise 'one bad root is told of, and stops nothing' a_bad_root
+
+bad_roots_refused() {
+  installed archive-1 "$HELLO"
+  hf root add mine "$HELLO"
+  unchanged_by expect 1 hf root add mine "$HELLO"
+  unchanged_by expect 2 hf root add ../mine "$HELLO"
+  unchanged_by expect 2 hf root add .mine "$HELLO"
+  unchanged_by expect 2 hf root add a/b/c "$HELLO"
+  unchanged_by expect 3 hf root add new org.example.None
+  unchanged_by expect 3 hf root remove none
+  unchanged_by expect 2 hf root frob
+  touch "$T/present"
+  unchanged_by expect 1 hf root add --link="$T/present" new "$HELLO"
+}
+promise 'a root that cannot be is refused, and changes nothing' bad_roots_refused
+
+# --- Hold -------------------------------------------------------------------------------------------
+
+held_by_a_command() {
+  installed archive-1 "$HELLO"
+  local line
+  mkfifo "$T/in" "$T/out"
+  # shellcheck disable=SC2016 # it is the held command's
+  "$HOLDFAST" --installation="$INST" hold "$HELLO" -- sh -c \
+    'echo "$HOLDFAST_DEPLOYMENT"; read -r line; exit 7' <"$T/in" >"$T/out" &
+  local pid=$!
+  started $pid
+  exec {IN}>"$T/in" {OUT}<"$T/out"
+  line=$(read_line "$OUT")
+  equal "$(readlink -f "$line")" "$(deployment_of "$HELLO")"
+  hf uninstall "$HELLO"
+  expect 4 hf sweep
+  [ -e "$line/tree/files" ] || fail 'what is held has gone'
+  exec {IN}>&-
+  local status=0
+  wait $pid || status=$?
+  equal "$status" 7 "the command's exit status"
+  swept
+}
+promise 'a command holds an image, and its exit status is told' held_by_a_command
+
+# --- Masks, and the configuration -------------------------------------------------------------------
+
+masked() {
+  installed archive-1 "$HELLO"
+  publish archive-2
+  hf mask 'org.example.*//stable'
+  equal "$(hf mask)" 'org.example.*//stable'
+  local before
+  before=$(active_of "$HELLO")
+  hf update >"$T/out"
+  matches "$(cat "$T/out")" "Masked $HELLO"
+  equal "$(active_of "$HELLO")" "$before"
+  expect 1 hf update "$HELLO"
+  matches "$(cat "$T/err")" 'is masked'
+  hf mask --remove 'org.example.*//stable'
+  expect 3 hf mask --remove 'org.example.*//stable'
+  expect 2 hf mask 'a b'
+  equal "$(hf mask)" ''
+  hf update "$HELLO"
+  differs "$(active_of "$HELLO")" "$before"
+}
+promise 'what is masked is not updated' masked
+
+configured() {
+  installation
+  hf config --set keep-removed 7d
+  equal "$(hf config --get keep-previous)" 1
+  hf config --set min-free 5%
+  equal "$(hf config --get keep-removed)" 7d
+  matches "$(hf config --list)" $'keep-removed\t7d\t0'
+  hf config --unset keep-removed
+  equal "$(hf config --get keep-removed)" 0
+  local bad
+  for bad in 'keep-previous x' 'keep-previous 1x' 'keep-previous 1001' 'keep-removed 7' \
+    'keep-removed 7days' 'min-free 100%' 'min-free 5X' 'min-free-inodes 5K' 'give-up-unused maybe' \
+    'masked a b' 'no-such-key 1'; do
+    # shellcheck disable=SC2086 # a key and a value
+    expect 2 hf config --set ${bad%% *} "${bad#* }"
+    matches "$(cat "$T/err")" "${bad%% *}" 'the message has the key'
+  done
+  equal "$(grep -c = "$INST/config")" 1 'keys that are set'
+}
+promise 'the configuration is read and written, and bad values are refused by name' configured
+
+a_bad_configuration() {
+  installed archive-1 "$HELLO"
+  printf '# mine\n[Installation]\nkeep-removed=soon\n' >"$INST/config"
+  expect 0 hf uninstall "$HELLO"
+  expect 2 hf sweep
+  matches "$(cat "$T/err")" 'keep-removed cannot be .soon.: it takes'
+  [ -n "$(ls "$INST/removed")" ] || fail 'what may be kept was deleted'
+  hf run --command=true "$PLATFORM" || true
+  hf config --set keep-removed 0
+  matches "$(cat "$INST/config")" '# mine'
+  swept
+}
+promise 'with a configuration that makes no sense a removal works, and no sweep' a_bad_configuration
+
+finish
