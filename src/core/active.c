@@ -54,7 +54,7 @@ replace_link (int branch_fd, const char *link, const char *temporary, const char
   (void)unlinkat (branch_fd, temporary, 0);
   if (symlinkat (name, branch_fd, temporary) != 0
       || renameat (branch_fd, temporary, branch_fd, link) != 0)
-    return hf_throw_errno (error, "Cannot set %s", link);
+    return hf_throw_at (error, "Cannot set", branch_fd, link);
   return hf_dir_sync (branch_fd, ".", error);
 }
 
@@ -129,7 +129,7 @@ hf_held_drop_stale (int branch_fd, const char *active, GError **error)
   g_autofree char *held = hf_link_read (branch_fd, HF_HELD_LINK);
   if (held == NULL || g_strcmp0 (held, active) == 0)
     return held != NULL || errno == ENOENT
-           || hf_throw_errno (error, "Cannot read %s", HF_HELD_LINK);
+           || hf_throw_at (error, "Cannot read", branch_fd, HF_HELD_LINK);
   return unlinkat (branch_fd, HF_HELD_LINK, 0) == 0
-         || hf_throw_errno (error, "Cannot remove %s", HF_HELD_LINK);
+         || hf_throw_at (error, "Cannot remove", branch_fd, HF_HELD_LINK);
 }

@@ -39,7 +39,8 @@
 #define HF_FETCH_DIR           "fetch"
 
 /* A namespace, roots.d/NAMESPACE. */
-#define HF_ROOT_FILE_NEW ".new" /* renamed to a root's name */
+#define HF_ROOTS_OWN     "local" /* where a name without a namespace goes */
+#define HF_ROOT_FILE_NEW ".new"  /* renamed to a root's name */
 
 /* An image, below tree/. */
 #define HF_METADATA_FILE "metadata"

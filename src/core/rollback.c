@@ -20,7 +20,7 @@ check_runtime (HfInstallation *installation, int branch_fd, const char *name, GE
 {
   hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
   if (fd < 0)
-    return hf_throw_errno (error, "Cannot open %s", name);
+    return hf_throw_at (error, "Cannot open", branch_fd, name);
   g_autoptr (HfDeploymentInfo) info = hf_deployment_read (fd, error);
   if (info == NULL || info->runtime == NULL)
     return info != NULL;

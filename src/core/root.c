@@ -6,12 +6,12 @@
 
 #include "base/error.h"
 #include "deployment.h"
+#include "layout.h"
 
 #include <limits.h>
 #include <string.h>
 
-#define GROUP         "Root"
-#define OWN_NAMESPACE "local" /* where a name without a namespace goes */
+#define GROUP "Root"
 
 /**
  * hf_root_new:
@@ -71,7 +71,7 @@ hf_root_path_parse (const char *text, GError **error)
   g_auto (GStrv) parts = g_strsplit (text, "/", 3);
   guint length = g_strv_length (parts);
   if (length == 1 && is_component (parts[0]))
-    return g_strconcat (OWN_NAMESPACE "/", parts[0], NULL);
+    return g_strconcat (HF_ROOTS_OWN "/", parts[0], NULL);
   if (length == 2 && is_component (parts[0]) && is_component (parts[1]))
     return g_strdup (text);
   (void)hf_throw (error, HF_ERROR_USAGE,

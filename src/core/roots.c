@@ -247,6 +247,20 @@ check_free (HfInstallation *installation, const char *path, GError **error)
 }
 
 /**
+ * hf_roots_prune:
+ * @installation: an installation
+ *
+ * Removes the namespace of roots without one, if it is empty.  Those of other programs are theirs.
+ *
+ * Locks: needs `lock`, so that nobody is about to put something there.
+ */
+void
+hf_roots_prune (HfInstallation *installation)
+{
+  (void)unlinkat (installation->root_fd, HF_ROOTS_DIR "/" HF_ROOTS_OWN, AT_REMOVEDIR);
+}
+
+/**
  * hf_root_add:
  * @installation: an installation
  * @path: NAMESPACE/NAME
@@ -305,7 +319,7 @@ drop (HfInstallation *installation, const char *path, const HfRef *ref, GError *
     return hf_throw_errno (error, "Cannot remove %s/%s", installation->path, file);
   if (!hf_dir_sync (installation->root_fd, directory, error))
     return FALSE;
-  (void)unlinkat (installation->root_fd, directory, AT_REMOVEDIR); /* if it is empty */
+  hf_roots_prune (installation);
   /* Of one that made no sense nobody knows what it kept. */
   if (ref == NULL)
     return hf_settle (installation, error);

@@ -234,5 +234,6 @@ hf_settle (HfInstallation *installation, GError **error)
   if (!done)
     return FALSE;
   hf_branches_prune (installation);
+  hf_roots_prune (installation);
   return hf_change_end (installation, settling.pending, error);
 }

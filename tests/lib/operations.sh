@@ -26,6 +26,8 @@ is_done() {
   case $OPERATION in
     update) is_updated ;;
     uninstall) ! in_service "$NEW" ;;
+    rollback) ! is_updated ;;
+    root) [ ! -e "$INST/roots.d/local/mine" ] ;;
     *) in_service "$NEW" ;;
   esac
 }
@@ -51,7 +53,7 @@ refs_are_deployed() {
     new_is_whole
     matches "$listed" "$NEW"
   else
-    [ "$OPERATION" != update ] || fail 'an update left nothing deployed'
+    [[ $OPERATION != @(update|rollback|root) ]] || fail 'nothing is left deployed'
     [[ $listed != *"$NEW"* ]] || fail 'it is listed and not there'
   fi
   is_complete Kept
@@ -118,6 +120,7 @@ points() {
 
 NEWER=
 start() { # REF...
+  NEWER=
   images
   installation
   hf remote-add --no-verify test "$REMOTE"
@@ -139,9 +142,39 @@ cut_directory_install() {
 }
 cut_update() {
   start "$KEPT" "$NEW"
+  keep_nothing
   newer_image
   started_at
   everywhere "$SOME" update "$NEW"
+}
+cut_update_that_keeps() {
+  start "$KEPT" "$NEW"
+  newer_image
+  started_at
+  everywhere "$SOME" update "$NEW"
+}
+cut_rollback() {
+  start "$KEPT" "$NEW"
+  newer_image
+  hf update "$NEW"
+  started_at
+  everywhere "$ALL" rollback "$NEW"
+}
+cut_restore() {
+  start "$KEPT" "$NEW"
+  hf uninstall "$NEW"
+  started_at
+  everywhere "$ALL" restore "$NEW"
+}
+# What only a root kept is moved to removed/.
+cut_root() {
+  start "$KEPT" "$NEW"
+  hf root add mine "$NEW"
+  newer_image
+  hf update "$NEW"
+  keep_nothing
+  started_at
+  everywhere "$SOME" root remove mine
 }
 cut_uninstall() {
   start "$KEPT" "$NEW"
@@ -190,7 +223,11 @@ operations() {
   cut_short "$1" 'an install from a repository' cut_install
   cut_short "$1" 'an install of a directory' cut_directory_install
   cut_short "$1" 'an update' cut_update
+  cut_short "$1" 'an update that keeps what it replaces' cut_update_that_keeps
+  cut_short "$1" 'a rollback' cut_rollback
   cut_short "$1" 'an uninstall' cut_uninstall
+  cut_short "$1" 'a restore' cut_restore
+  cut_short "$1" 'the removal of a root' cut_root
   cut_short "$1" 'a sweep by links' cut_sweep
   cut_short "$1" 'a sweep by marks' cut_sweep --full
   cut_short "$1" 'a sweep of two entries that share objects' cut_sweep_of_two
