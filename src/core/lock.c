@@ -52,7 +52,9 @@ take (HfInstallation *installation, const LockFile *file, HfLock *out, GError **
       hf_autofd int fd = hf_open_beneath (installation->root_fd, path,
                                           O_RDWR | O_NONBLOCK | (is_turn ? O_CREAT : 0),
                                           is_turn ? HF_MODE_LOCK : 0);
-      if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
+      if (fd < 0 && errno == EROFS)
+        return hf_throw_errno (error, "Cannot change %s", installation->path);
+      if (fd < 0 && (errno == EACCES || errno == EPERM))
         return hf_throw_no_permission (installation, error);
       if (fd < 0)
         return hf_throw_errno (error, "Cannot open %s/%s", installation->path, path);

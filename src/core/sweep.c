@@ -135,38 +135,67 @@ report_held (Sweep *sweep, HfTrashEntry *entry)
   line->holders = g_steal_pointer (&found);
 }
 
+static gboolean
+fall_to_deleting (HfTrashEntry *entry, GError **error)
+{
+  if (entry->state != HF_STATE_DELETING
+      && hf_deployment_set_state (entry->dir_fd, HF_STATE_DELETING, error))
+    entry->state = HF_STATE_DELETING;
+  return entry->state == HF_STATE_DELETING;
+}
+
 /* Step 2: from here on the entry cannot be brought back, and its commit does not promise that its
  * objects are there (G4).  A crash between the two leaves the state, and the next sweep does it
- * again. */
+ * again.
+ *
+ * A full btrfs can refuse a change of mode, too, until something has been deleted.  What is retired in
+ * place cannot be brought back anyway: if its commit is out, the mode may wait until its tree has gone.
+ * A crash meanwhile leaves it retired, with its pins, and its commit out; the next sweep does it again. */
 static gboolean
 begin_deletion (Sweep *sweep, HfTrashEntry *entry, GError **error)
 {
   g_auto (HfLock) prune_lock = HF_LOCK_INIT;
   g_auto (HfLock) repo_lock = HF_LOCK_INIT;
+  g_autoptr (GError) no_room = NULL;
+  gboolean released = FALSE;
   if (!hf_lock_take (sweep->installation, HF_LOCK_PRUNE, &prune_lock, error)
       || !hf_lock_take (sweep->installation, HF_LOCK_REPO_PRUNE, &repo_lock, error))
     return FALSE;
-  if (entry->state != HF_STATE_DELETING
-      && !hf_deployment_set_state (entry->dir_fd, HF_STATE_DELETING, error))
-    return FALSE;
-  entry->state = HF_STATE_DELETING;
+  gboolean fallen = fall_to_deleting (entry, &no_room);
   HfSweepTarget target = { entry->path, entry->dir_fd, entry->info };
-  return sweep->store->release_commit (sweep->store->store, &target, sweep->report, error);
+  if ((fallen || (entry->state == HF_STATE_RETIRED && hf_error_is (no_room, HF_ERROR_NO_SPACE)))
+      && !sweep->store->release_commit (sweep->store->store, &target, sweep->report, &released,
+                                        error))
+    return FALSE;
+  if (fallen || released)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&no_room));
+  return FALSE;
 }
 
-/* Steps 2 and 3.  What cannot be deleted stays, pins and all, and leaves the batch. */
+/* Steps 2 and 3.  What cannot be deleted stays, pins and all, and leaves the batch.  What finds no room
+ * for its change of state is tried once more, when the trees of the others have gone. */
 static void
 delete_trees (Sweep *sweep)
 {
-  for (guint i = sweep->batch->len; i-- > 0;)
-    {
-      HfTrashEntry *entry = sweep->batch->pdata[i];
-      g_autoptr (GError) failed = NULL;
-      if (begin_deletion (sweep, entry, &failed) && hf_trash_entry_delete_tree (entry, &failed))
-        continue;
-      report_damaged (sweep, entry, failed);
-      g_ptr_array_remove_index (sweep->batch, i);
-    }
+  GDestroyNotify destroy = (GDestroyNotify)hf_trash_entry_free;
+  g_autoptr (GPtrArray) deleted = g_ptr_array_new_with_free_func (destroy);
+  g_autoptr (GPtrArray) stuck = g_ptr_array_new_with_free_func (destroy);
+  for (guint round = 0; round < 2; round++)
+    for (guint i = sweep->batch->len; i-- > 0;)
+      {
+        HfTrashEntry *entry = sweep->batch->pdata[i];
+        g_autoptr (GError) failed = NULL;
+        gboolean gone = begin_deletion (sweep, entry, &failed)
+                        && hf_trash_entry_delete_tree (entry, &failed)
+                        && fall_to_deleting (entry, &failed);
+        if (!gone && round == 0 && hf_error_is (failed, HF_ERROR_NO_SPACE))
+          continue;
+        if (!gone)
+          report_damaged (sweep, entry, failed);
+        g_ptr_array_insert (gone ? deleted : stuck, 0, g_ptr_array_steal_index (sweep->batch, i));
+      }
+  g_ptr_array_extend_and_steal (sweep->batch, g_steal_pointer (&deleted));
 }
 
 static gboolean

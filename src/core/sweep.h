@@ -55,10 +55,10 @@ typedef struct
 /* What the store does for a sweep.  All of it runs under `prune-lock`. */
 typedef struct
 {
-  /* Takes a commit out of the repository unless another deployment has it.  Called with the
-   * repository locked for pruning. */
+  /* Takes a commit out of the repository unless another deployment has it, and tells whether it is out
+   * by now.  Called with the repository locked for pruning. */
   gboolean (*release_commit) (gpointer store, const HfSweepTarget *target, HfSweepReport *report,
-                              GError **error);
+                              gboolean *out_released, GError **error);
   /* Tells why link counts do not say what is needed, or %NULL if they do, and then makes sure that
    * no commit is stored of an entry whose deletion began. */
   gboolean (*choose) (gpointer store, HfSweepTarget *const *targets, gsize n_targets,

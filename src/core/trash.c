@@ -236,12 +236,26 @@ drop_symlink (HfTrashEntry *entry, GError **error)
   return HF_TRASH_DAMAGED;
 }
 
+/* What has become a mount point stays until somebody unmounts it. */
+static gboolean
+throw_not_removed (GError **error)
+{
+  return errno == EBUSY ? hf_throw (error, HF_ERROR_DAMAGED,
+                                    "it is a mount point: unmount it, then sweep again")
+                        : hf_throw_errno (error, "Cannot delete it");
+}
+
 /* An entry without `.ref` is one that is just being born, or all but gone: empty in either case. */
 static HfTrashOutcome
 drop_empty (HfTrashEntry *entry, GError **error)
 {
   if (unlinkat (entry->installation->root_fd, entry->path, AT_REMOVEDIR) == 0 || errno == ENOENT)
     return HF_TRASH_GONE;
+  if (errno == EBUSY)
+    {
+      (void)!throw_not_removed (error);
+      return HF_TRASH_DAMAGED;
+    }
   (void)hf_throw (error, HF_ERROR_DAMAGED,
                   "it has no %s, so nothing tells whether it is in use: delete it by hand",
                   HF_REF_FILE);
@@ -451,7 +465,7 @@ hf_trash_entry_delete_rest (HfTrashEntry *entry, GError **error)
     if (unlinkat (entry->dir_fd, last[i], 0) != 0 && errno != ENOENT)
       return hf_throw_errno (error, "Cannot delete its %s", last[i]);
   if (unlinkat (installation->root_fd, entry->path, AT_REMOVEDIR) != 0 && errno != ENOENT)
-    return hf_throw_errno (error, "Cannot delete it");
+    return throw_not_removed (error);
   return !entry->in_place || entry->info == NULL
          || hf_branch_prune (installation, entry->info->ref, error);
 }

@@ -40,13 +40,16 @@ prune_by_marks (gpointer data, HfSweepTarget *const *targets, gsize n_targets,
 
 /* See HfSweepStore.  Where links cannot be counted the prune decides, commits first too. */
 static gboolean
-release_commit (gpointer data, const HfSweepTarget *target, HfSweepReport *report, GError **error)
+release_commit (gpointer data, const HfSweepTarget *target, HfSweepReport *report,
+                gboolean *out_released, GError **error)
 {
   const char *reason;
+  *out_released = FALSE;
   HfSweepTarget *const targets[] = { (HfSweepTarget *)target };
   return hf_links_count (data, targets, 1, &reason, error)
          && (reason != NULL
-             || hf_release_commit (data, target->dir_fd, target->info->commit, report, error));
+             || hf_release_commit (data, target->dir_fd, target->info->commit, report, out_released,
+                                   error));
 }
 
 /**

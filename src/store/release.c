@@ -86,6 +86,7 @@ is_needed_by_none (HfStore *store, const char *commit, const char *loose, struct
  * @entry_fd: an entry whose deletion began
  * @commit: its commit
  * @report: what is unlinked is added to it
+ * @out_released: (out): whether it is not stored any more
  *
  * Takes @commit out, unless something needs it.  The entry's pin is one of its links; with others
  * the last entry that begins to be deleted takes it out, whichever of them is pruned first.
@@ -96,14 +97,18 @@ is_needed_by_none (HfStore *store, const char *commit, const char *loose, struct
  */
 gboolean
 hf_release_commit (HfStore *store, int entry_fd, const char *commit, HfSweepReport *report,
-                   GError **error)
+                   gboolean *out_released, GError **error)
 {
   HfObjectPath loose;
   struct stat stored;
+  *out_released = FALSE;
   hf_object_loose_path (loose, commit, HF_SUFFIX_COMMIT);
   if (fstatat (store->objects_fd, loose, &stored, AT_SYMLINK_NOFOLLOW) != 0)
-    return errno == ENOENT
-           || hf_throw_at (error, "Cannot look at commit", store->objects_fd, loose);
+    {
+      *out_released = errno == ENOENT;
+      return *out_released
+             || hf_throw_at (error, "Cannot look at commit", store->objects_fd, loose);
+    }
   gboolean unneeded = stored.st_nlink == 2 && is_pinned_by (entry_fd, commit, &stored);
   if (!unneeded && !is_needed_by_none (store, commit, loose, &stored, &unneeded, error))
     return FALSE;
@@ -113,6 +118,7 @@ hf_release_commit (HfStore *store, int entry_fd, const char *commit, HfSweepRepo
     return FALSE;
   if (unlinkat (store->objects_fd, loose, 0) != 0)
     return hf_throw_at (error, "Cannot unlink commit", store->objects_fd, loose);
+  *out_released = TRUE;
   report->objects++;
   report->bytes += (guint64)stored.st_blocks * 512;
   const char digits[] = { commit[0], commit[1], '\0' };
@@ -140,13 +146,14 @@ hf_release_dying (HfStore *store, HfSweepReport *report, GError **error)
     {
       const HfTrashEntry *entry = entries->pdata[i];
       HfDeploymentState state;
+      gboolean released;
       hf_autofd int fd
           = hf_open_beneath (store->installation->root_fd, entry->path, O_RDONLY | O_DIRECTORY, 0);
       if (fd < 0 || !hf_deployment_get_state (fd, &state, NULL) || state != HF_STATE_DELETING)
         continue;
       /* One that cannot be read is damaged, and says so when it is swept itself. */
       g_autoptr (HfDeploymentInfo) info = hf_deployment_read (fd, NULL);
-      if (info != NULL && !hf_release_commit (store, fd, info->commit, report, error))
+      if (info != NULL && !hf_release_commit (store, fd, info->commit, report, &released, error))
         return FALSE;
     }
   return entries != NULL;

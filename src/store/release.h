@@ -8,6 +8,6 @@
 #include "store.h"
 
 gboolean hf_release_commit (HfStore *store, int entry_fd, const char *commit, HfSweepReport *report,
-                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                            gboolean *out_released, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_release_dying (HfStore *store, HfSweepReport *report,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -189,6 +189,42 @@ promise 'a pruned entry whose state cannot be read is the next sweep'"'"'s' \
 promise 'pins that cannot be unlinked are the next sweep'"'"'s' \
   pruned_fails unlinkat 'pins' 'EIO'
 
+# A full btrfs can refuse a change of mode until something has been deleted.
+no_room_for_a_mode() { # CALLS STATUS
+  expect "$2" inject "fchmod:error=ENOSPC:when=$1" "$HOLDFAST" --installation="$INST" sweep
+  grep -F '(INJECTED)' "$T/injected" >/dev/null || fail 'it changed no mode'
+}
+mode_later() {
+  two_images
+  expect 0 inject symlinkat:error=ENOSPC "$HOLDFAST" --installation="$INST" uninstall "$HELLO"
+  equal "$(stat -c %a "$(echo "$INST/deploy/$HELLO"/*.*/deployment)")" 444 'the state, in place'
+  STATUS=0
+  no_room_for_a_mode 1 0
+  hello_is_swept
+}
+promise 'what is retired in place is swept though its mode cannot be changed before its tree has gone' \
+  mode_later
+mode_of_another_later() {
+  two_images
+  hf uninstall --all
+  no_room_for_a_mode 1 0
+  nothing_out_of_service
+  equal "$(objects)" '' 'what is left in objects/'
+}
+promise 'an entry whose mode cannot be changed is swept when others have made room' mode_of_another_later
+mode_not_at_all() {
+  two_images
+  hf uninstall "$HELLO"
+  no_room_for_a_mode 1..2 5
+  equal "$(stat -c %a "$INST"/removed/*/deployment)" 644 'the state'
+  find "$INST"/removed/*/tree/files/one >/dev/null || fail 'some of it has gone'
+  ostree --repo="$INST/repo" fsck >/dev/null
+  ostree --repo="$INST/repo" ls -R "$(basename "$INST"/removed/* | cut -d. -f2)" >/dev/null
+  STATUS=5
+  hello_is_swept
+}
+promise 'where nothing makes room it stays whole, for the next sweep' mode_not_at_all
+
 # --- Refs that are not ours -------------------------------------------------------------------------
 
 mine_is_whole() {

@@ -313,8 +313,10 @@ fake_call (FakeStore *store, const char *call, char *line, const HfSweepTarget *
 }
 
 static gboolean
-fake_release (gpointer data, const HfSweepTarget *target, HfSweepReport *report, GError **error)
+fake_release (gpointer data, const HfSweepTarget *target, HfSweepReport *report,
+              gboolean *out_released, GError **error)
 {
+  *out_released = TRUE;
   return fake_call (data, "release", g_strconcat ("release ", target->path, NULL), target, error);
 }
 
