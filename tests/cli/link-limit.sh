@@ -1,15 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# More files of the same contents than a file can have links: ext4 allows 65,000.  This takes longer
-# than most: some hundred thousand files are made and deleted.
+# More files of the same contents than a file can have links: ext4 allows 65,000, and btrfs 65,535.  This
+# takes longer than most: some hundred thousand files are made and deleted.
 # shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
 . "$(dirname "$0")/../lib/holdfast.sh"
+# shellcheck source-path=SCRIPTDIR source=../lib/file-systems.sh
+. "$(dirname "$0")/../lib/file-systems.sh"
 private_mounts
-
-unmount() {
-  ! mountpoint -q "$INST" || umount "$INST"
-}
 
 # same_files COUNT DIRECTORY: one file under so many names, spread over directories.
 same_files() {
@@ -31,23 +29,12 @@ for number in range(count):
 END
 }
 
-disk() {
-  need root 'it mounts a file system'
-  installation
-  mkdir "$INST"
-  truncate -s 400M "$T/disk"
-  mkfs.ext4 -q -F -N 20000 "$T/disk"
-  mount -o loop "$T/disk" "$INST"
-  rmdir "$INST/lost+found"
-  cleanup unmount
-}
-
-too_many_links() {
-  disk
-  same_files 65001 "$T/app"
+too_many_links() { # FILES DISK...
+  disk "${@:2}"
+  same_files "$1" "$T/app"
   hf install "$T/app" --ref="$HELLO" --command=true
   ostree --repo="$INST/repo" fsck >/dev/null
-  equal "$(find "$(deployment_of "$HELLO")/tree/files" -type f | wc -l)" 65001 'files'
+  equal "$(find "$(deployment_of "$HELLO")/tree/files" -type f | wc -l)" "$1" 'files'
   equal "$(find "$(deployment_of "$HELLO")/tree/files" -type f -exec cat {} + | sort -u)" 'the same'
   # Another one that has the same file finds no link left for it.
   mkdir "$T/other"
@@ -66,7 +53,9 @@ too_many_links() {
   nothing_out_of_service
   equal "$(objects)" '' 'what is left in objects/'
 }
-promise 'an image with more files of one content than there can be links installs and goes' \
-  too_many_links
+promise 'an image with more files of one content than there can be links installs and goes (ext4)' \
+  too_many_links 65001 ext4 400 -N 20000
+promise 'an image with more files of one content than there can be links installs and goes (btrfs)' \
+  too_many_links 65536 btrfs 400
 
 finish

@@ -9,7 +9,8 @@
 PACKAGES=(
   gcc libc6-dev meson ninja-build pkg-config
   libglib2.0-dev libostree-dev libjson-glib-dev libarchive-dev
-  bubblewrap flatpak ostree gnupg python3 mount e2fsprogs
+  bubblewrap flatpak ostree gnupg python3 mount
+  e2fsprogs xfsprogs btrfs-progs
   strace shellcheck clang-format spin time
 )
 
