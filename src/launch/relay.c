@@ -144,20 +144,20 @@ gboolean
 hf_relay_start (HfRelay *self, const HfBwrapOptions *options, const char *command,
                 const char *const *args, GError **error)
 {
-  int info[2];
   hf_autofd int options_fd = write_options (options, error);
   if (options_fd < 0)
     return FALSE;
-  if (pipe2 (info, O_CLOEXEC | O_NONBLOCK) != 0)
-    return hf_throw_errno (error, "Cannot create a pipe");
-  self->info_fd = info[0];
-  hf_autofd int info_write_fd = info[1];
-  g_auto (GStrv) words = command_line (options_fd, info_write_fd, command, args);
+  /* Not a pipe: if we are killed, bubblewrap must not die of writing to it, as it then leaves a process
+   * behind that waits for it for ever, and holds the image. */
+  self->info_fd = memfd_create ("bwrap-info", MFD_CLOEXEC);
+  if (self->info_fd < 0)
+    return hf_throw_errno (error, "Cannot create a file for what " BWRAP " tells");
+  g_auto (GStrv) words = command_line (options_fd, self->info_fd, command, args);
   block_signals (self);
   /* A descriptor that we were started with, say of a directory, would be a way out of the sandbox.
    */
   (void)close_range (STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-  int failed = spawn (self, words, options, options_fd, info_write_fd);
+  int failed = spawn (self, words, options, options_fd, self->info_fd);
   if (failed == 0)
     return TRUE;
   (void)sigprocmask (SIG_SETMASK, &self->before, NULL);
@@ -178,7 +178,7 @@ sandbox_pid (HfRelay *self)
   char text[512];
   if (self->sandbox != 0)
     return self->sandbox;
-  ssize_t length = read (self->info_fd, text, sizeof text - 1);
+  ssize_t length = pread (self->info_fd, text, sizeof text - 1, 0);
   if (length <= 0)
     return 0;
   text[length] = '\0';
@@ -241,14 +241,17 @@ forward (HfRelay *self, int signal)
 
 /* bubblewrap ends as soon as the sandbox's first process reports that the app has, and that one
  * still has its locks then.  Unless the app left something running it ends at once, and whoever
- * sweeps next must not find what we ran in use. */
+ * sweeps next must not find what we ran in use.  If bubblewrap was killed before there was an app, the
+ * other waits for it for ever. */
 static void
-await_release (HfRelay *self)
+await_release (HfRelay *self, gboolean killed)
 {
   pid_t sandbox = sandbox_pid (self);
   hf_autofd int fd = sandbox == 0 ? -1 : (int)syscall (SYS_pidfd_open, sandbox, 0);
   if (fd < 0 || has_children (sandbox))
     return;
+  if (killed)
+    (void)syscall (SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
   struct pollfd end = { .fd = fd, .events = POLLIN };
   (void)poll (&end, 1, RELEASE_LIMIT);
 }
@@ -323,7 +326,7 @@ hf_relay_wait (HfRelay *self, int *status, GError **error)
         forward (self, signal);
     }
   *status = WIFSIGNALED (raw) ? SIGNAL_STATUS + WTERMSIG (raw) : WEXITSTATUS (raw);
-  await_release (self);
+  await_release (self, WIFSIGNALED (raw));
   if (self->ended_by != 0 && *status == SIGNAL_STATUS + SIGKILL)
     *status = SIGNAL_STATUS + self->ended_by;
   return self->ended_by != 0 || *status == EXIT_SUCCESS || sandbox_pid (self) != 0

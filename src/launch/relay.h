@@ -12,7 +12,7 @@ typedef struct
 {
   pid_t pid;        /* bubblewrap's, and of its process group */
   pid_t sandbox;    /* the sandbox's first process, or 0 as long as it is not known */
-  int info_fd;      /* where bubblewrap says it; non-blocking */
+  int info_fd;      /* a file in memory where bubblewrap says it */
   int ended_by;     /* the signal for which we killed a sandbox without an app yet, or 0 */
   sigset_t signals; /* those that we wait for, blocked */
   sigset_t before;  /* the mask before that */

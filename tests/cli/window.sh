@@ -20,6 +20,49 @@ EOF
   chmod +x "$T/bin/bwrap"
 }
 
+# The launcher is killed before bwrap has begun.
+killed_before_bwrap_begins() {
+  installed archive-1 "$HELLO"
+  slow_bwrap
+  PATH=$T/bin:$PATH "$HOLDFAST" --installation="$INST" run --command=read-all org.example.Hello \
+    >"$T/output" 2>&1 &
+  local launch=$!
+  equal "$(cat "$T/arrived")" arrived
+  started "$(xargs <"/proc/$launch/task/$launch/children")"
+  kill -KILL $launch
+  wait $launch || true
+  hf uninstall --all
+  expect 4 hf sweep
+  echo go >"$T/go"
+  await_entries_free
+  matches "$(cat "$T/output")" '^read [0-9]+$'
+  swept
+}
+promise 'a launcher that is killed before bwrap begins leaves no lock behind for ever' \
+  killed_before_bwrap_begins
+
+# bwrap is killed at the writes in which it tells of its child and lets it go on.
+killed_while_it_begins() {
+  need strace 'it kills a process at a system call'
+  installed archive-1 "$HELLO"
+  local n killed=0
+  mkdir "$T/bin"
+  for n in 2 5 8 9; do
+    cat >"$T/bin/bwrap" <<EOF
+#!/bin/sh
+exec strace -qq -o /dev/null -e trace=write -e inject=write:signal=KILL:when=$n /usr/bin/bwrap "\$@"
+EOF
+    chmod +x "$T/bin/bwrap"
+    expect '0|137' env "PATH=$T/bin:$PATH" "$HOLDFAST" --installation="$INST" run org.example.Hello
+    [ -s "$T/out" ] || killed=$((killed + 1))
+  done
+  [ "$killed" -ge 2 ] || fail 'it was hardly ever killed'
+  hf uninstall --all
+  await_entries_free
+  swept
+}
+promise 'nor does a bwrap that is killed while it begins' killed_while_it_begins
+
 # Neither locked yet by bwrap, nor by a launcher that may be gone by now.
 held_before_any_lock_of_bwrap() { # COMMAND...
   installed archive-1 "$HELLO"
