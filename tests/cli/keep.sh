@@ -331,6 +331,33 @@ unmounted() {
 }
 promise 'a link on a file system that is not mounted goes on protecting' unmounted
 
+# Whoever looks at it would hang until the end of that process, which is stopped.
+no_answer() {
+  need root 'it mounts a file system'
+  need bindfs 'it is a file system that can be stopped'
+  installed archive-1 "$HELLO" "$OTHER"
+  mkdir "$T/real" "$T/mnt"
+  bindfs -f "$T/real" "$T/mnt" &
+  local server=$!
+  started $server
+  until mountpoint -q "$T/mnt"; do :; done
+  cleanup umount "$T/mnt"
+  hf root add --link="$T/mnt/link" linked "$HELLO"
+  hf root add --link="$T/other" answers "$OTHER"
+  rm "$T/other"
+  hf uninstall "$HELLO" "$OTHER"
+  kill -STOP $server
+  expect 0 hf sweep
+  matches "$(cat "$T/err")" 'linked goes on protecting: .*timed out'
+  equal "$(find "$INST/removed" -mindepth 1 -maxdepth 1 | wc -l)" 1 'entries kept'
+  kill -CONT $server
+  expect 0 hf sweep
+  equal "$(cat "$T/err")" ''
+  rm "$T/mnt/link"
+  swept
+}
+promise 'a link on a mount that does not answer goes on protecting, and stops nobody' no_answer
+
 unreadable_link() {
   need root 'it takes a permission away'
   installed archive-1 "$HELLO"
