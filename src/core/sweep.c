@@ -8,6 +8,7 @@
 #include "sweep.h"
 
 #include "base/error.h"
+#include "base/test-hook.h"
 #include "holders.h"
 #include "keep.h"
 #include "lock.h"
@@ -56,14 +57,6 @@ hf_sweep_report_new (void)
   report->entries = g_ptr_array_new_with_free_func ((GDestroyNotify)sweep_entry_free);
   report->warnings = g_ptr_array_new_with_free_func (g_free);
   return report;
-}
-
-/* Takes back what was reported. */
-static void
-report_clear (HfSweepReport *report)
-{
-  g_ptr_array_set_size (report->entries, 0);
-  report->kept = 0;
 }
 
 /**
@@ -403,6 +396,7 @@ take_entry (Sweep *sweep, HfTrashEntry *taken, GError **error)
       report_kept (sweep, entry, &reason);
       return TRUE;
     }
+  HF_TEST_HOOK ("entry-looked-at");
   switch (hf_trash_entry_lock (entry, &failed))
     {
     case HF_TRASH_EXHAUSTED:
@@ -519,7 +513,8 @@ hf_sweep_needed (HfInstallation *installation, HfSweepReport *report, gboolean *
       HfKeepReason reason;
       if (!hf_keep_keeps (keep, entries->pdata[i], &reason))
         {
-          report_clear (report);
+          g_ptr_array_set_size (report->entries, 0);
+          report->kept = 0;
           return TRUE;
         }
       report_kept (&sweep, entries->pdata[i], &reason);

@@ -413,6 +413,36 @@ bad_roots_refused() {
 }
 promise 'a root that cannot be is refused, and changes nothing' bad_roots_refused
 
+# As another program writes one, which does not ask for `lock`.
+a_root_in_between() {
+  installed archive-1 "$HELLO"
+  local deployment
+  deployment=$(active_of "$HELLO")
+  hf uninstall "$HELLO"
+  stopped entry-looked-at sweep
+  mkdir "$INST/roots.d/other"
+  printf '[Root]\nref=%s\nkeeps=%s\n' "$HELLO" "$deployment" >"$INST/roots.d/other/mine"
+  continued 0
+  matches "$(cat "$T/output")" "Kept $HELLO .* by root other/mine"
+  hf restore "$HELLO"
+  hf run --command=true "$HELLO"
+}
+promise 'a root that comes before the lock keeps its deployment' a_root_in_between
+
+restored_in_between() {
+  installed archive-1 "$HELLO"
+  hf uninstall "$HELLO"
+  stopped entry-looked-at sweep
+  hf restore "$HELLO"
+  hf run --command=true "$HELLO"
+  continued 0
+  ! grep Swept "$T/output"
+  hf run --command=true "$HELLO"
+  swept
+  hf run --command=true "$HELLO"
+}
+promise 'what is restored under the eyes of a sweeper is left to run' restored_in_between
+
 # --- Hold -------------------------------------------------------------------------------------------
 
 held_by_a_command() {

@@ -188,6 +188,34 @@ calls_to() {
     { grep -E -- "$regex" || true; } | cut -d' ' -f1 | sort -nu
 }
 
+# --- Standing still --------------------------------------------------------------------------------
+
+# stopped POINT COMMAND [ARG...]: one of ours that stands still at a named point; sets LAUNCH and
+# STOPPED.
+stopped() {
+  local point=$1 line
+  shift
+  mkfifo "$T/report"
+  HOLDFAST_TEST_STOP=$point "$TOOLS/await-stop" "$T/report" \
+    "$HOLDFAST" --installation="$INST" "$@" >"$T/output" 2>"$T/errors" &
+  LAUNCH=$!
+  started $LAUNCH
+  exec {REPORT}<"$T/report"
+  matches "$(read_line "$REPORT")" '^started '
+  line=$(read_line "$REPORT")
+  [[ $line =~ ^stopped\ ([0-9]+)$ ]] || fail "it is not stopped: $line $(cat "$T/errors")"
+  STOPPED=${BASH_REMATCH[1]}
+}
+
+# continued STATUS: it goes on, to this end.
+continued() {
+  local line
+  kill -CONT "$STOPPED"
+  line=$(read_line "$REPORT")
+  [[ $line =~ ^ended\ ($1)$ ]] || fail "expected status $1: $line $(cat "$T/output" "$T/errors")"
+  wait "$LAUNCH" || true
+}
+
 # --- A web server -----------------------------------------------------------------------------------
 
 # serve DIRECTORY [--stall=REGEX]: sets URL; lines about stalled requests come on $SERVER.
