@@ -5,6 +5,7 @@
 #include "base/interrupt.h"
 #include "core/active.h"
 #include "core/config.h"
+#include "core/layout.h"
 #include "core/ref-glob.h"
 #include "install-notify.h"
 #include "options.h"
@@ -12,12 +13,10 @@
 
 #include <string.h>
 
-#define ORIGIN_LOCAL "local"
-
 static gboolean
 is_local (const HfDeployed *deployed)
 {
-  return strcmp (deployed->info->origin, ORIGIN_LOCAL) == 0;
+  return strcmp (deployed->info->origin, HF_ORIGIN_LOCAL) == 0;
 }
 
 static GPtrArray *

@@ -34,6 +34,7 @@
 #define HF_REF_FILE            ".ref"
 #define HF_DEPLOYMENT_FILE     "deployment"
 #define HF_DEPLOYMENT_FILE_NEW "deployment.new" /* renamed to the former */
+#define HF_ORIGIN_LOCAL        "local" /* in it: not from a remote, and no remote is called so */
 #define HF_TREE_DIR            "tree"
 #define HF_PINS_DIR            "pins"
 #define HF_FETCH_DIR           "fetch"

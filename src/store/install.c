@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "build.h"
 #include "core/deployed.h"
+#include "core/layout.h"
 #include "core/metadata.h"
 #include "fetch.h"
 #include "remotes.h"
@@ -19,9 +20,7 @@
 /* Somebody who is faster has finished an install of the same ref each time. */
 #define ATTEMPTS 8
 /* Each time a sweep pruned something between fetch and import. */
-#define FETCHES      4
-
-#define LOCAL_ORIGIN "local"
+#define FETCHES 4
 
 /* One ref to be installed from one remote. */
 typedef struct
@@ -292,7 +291,7 @@ static gboolean
 install_local_attempt (const HfInstallContext *context, const char *source, const HfRef *ref,
                        const char *command, char **out_commit, GError **error)
 {
-  g_autoptr (HfBuild) build = hf_build_begin (context, ref, LOCAL_ORIGIN, error);
+  g_autoptr (HfBuild) build = hf_build_begin (context, ref, HF_ORIGIN_LOCAL, error);
   if (build == NULL || !hf_build_open_fetch (build, error))
     return FALSE;
   g_autofree char *commit = hf_fetch_directory_or_tarball (build->fetch, source, ref, command,

@@ -6,14 +6,12 @@
 #include "remotes.h"
 
 #include "base/error.h"
+#include "core/layout.h"
 #include "core/lock.h"
 #include "scratch.h"
 #include "source.h"
 
 #include <string.h>
-
-/* What `info` and `list` show as the origin of a local image. */
-#define RESERVED_NAME "local"
 
 /**
  * hf_remote_free:
@@ -53,11 +51,12 @@ static gboolean
 check_name (const char *name, GError **error)
 {
   gsize length = strlen (name);
-  if (length == 0 || length > 100 || !g_ascii_isalnum (name[0]) || strcmp (name, RESERVED_NAME) == 0
+  if (length == 0 || length > 100 || !g_ascii_isalnum (name[0])
+      || strcmp (name, HF_ORIGIN_LOCAL) == 0
       || strspn (name, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_-.") != length)
     return hf_throw (error, HF_ERROR_USAGE,
                      "'%s' cannot name a remote: use letters, digits, '-', '_' and '.',"
-                     " and not '" RESERVED_NAME "'",
+                     " and not '" HF_ORIGIN_LOCAL "'",
                      name);
   return TRUE;
 }
