@@ -10,8 +10,10 @@
 #include "base/fd.h"
 #include "deployment.h"
 #include "layout.h"
+#include "lock.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -87,24 +89,28 @@ check_ours_or_empty (HfInstallation *self, GError **error)
     }
 }
 
-/* `format` appears with its contents or not at all: a name of our own, then a link, which also lets
- * only one of two creators win. */
+/* `format` appears with its contents or not at all.  A crash before the rename leaves a file that
+ * whoever creates next replaces; after it, nothing. */
 static gboolean
 write_format (HfInstallation *self, GError **error)
 {
-  g_autofree char *contents = g_strdup_printf ("%d\n", HF_FORMAT);
-  g_autofree char *serial = hf_serial_new ();
-  g_autofree char *own = g_strconcat (HF_FORMAT_FILE ".", serial, NULL);
-  if (!hf_file_write_new (self->root_fd, own, contents, strlen (contents), 0644, error))
+  g_auto (HfLock) lock = HF_LOCK_INIT;
+  struct stat st;
+  if (!hf_lock_take (self, HF_LOCK_CHANGE, &lock, error))
     return FALSE;
-  int linked = linkat (self->root_fd, own, self->root_fd, HF_FORMAT_FILE, 0);
-  if (linked != 0 && errno != EEXIST)
+  if (fstatat (self->root_fd, HF_FORMAT_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    return TRUE; /* another creator was faster */
+  g_autofree char *contents = g_strdup_printf ("%d\n", HF_FORMAT);
+  (void)unlinkat (self->root_fd, HF_FORMAT_FILE_NEW, 0);
+  if (!hf_file_write_new (self->root_fd, HF_FORMAT_FILE_NEW, contents, strlen (contents), 0644,
+                          error))
+    return FALSE;
+  if (renameat (self->root_fd, HF_FORMAT_FILE_NEW, self->root_fd, HF_FORMAT_FILE) != 0)
     {
       (void)hf_throw_errno (error, "Cannot create %s/%s", self->path, HF_FORMAT_FILE);
-      (void)unlinkat (self->root_fd, own, 0);
+      (void)unlinkat (self->root_fd, HF_FORMAT_FILE_NEW, 0);
       return FALSE;
     }
-  (void)unlinkat (self->root_fd, own, 0);
   return hf_dir_sync (self->root_fd, ".", error);
 }
 
@@ -209,7 +215,7 @@ open_root (HfInstallation *self, HfOpenMode mode, GError **error)
  * @path: its root directory
  * @mode: whether to create what is missing
  *
- * Locks: none.
+ * Locks: takes `lock` to create it; else none.
  *
  * Returns: (transfer full): the installation, or %NULL with %HF_ERROR_NOT_FOUND if there is none,
  *   %HF_ERROR_FORMAT if its format is another, or an errno error

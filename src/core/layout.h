@@ -9,6 +9,7 @@
 
 /* The installation's root. */
 #define HF_FORMAT_FILE         "format"
+#define HF_FORMAT_FILE_NEW     "format.new" /* renamed to the former */
 #define HF_CONFIG_FILE         "config"
 #define HF_CONFIG_FILE_NEW     "config.new" /* renamed to the former */
 #define HF_LOCK_FILE           "lock"
@@ -51,6 +52,8 @@
 /* The repository. */
 #define HF_OBJECTS_DIR       "objects"
 #define HF_REPO_LOCK         ".lock"
+#define HF_REPO_CONFIG       "config"
+#define HF_REPO_CONFIG_NEW   "config.new" /* renamed to the former */
 #define HF_REPO_REFS         "refs/heads"
 #define HF_REPO_REMOTE_REFS  "refs/remotes"
 #define HF_REPO_MIRROR_REFS  "refs/mirrors"

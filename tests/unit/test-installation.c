@@ -184,6 +184,7 @@ test_interrupted (Fixture *fixture, gconstpointer data)
 {
   static const char *const steps[] = { HF_DEPLOY_DIR, HF_STAGING_DIR, HF_REPO_DIR };
   put_dir (fixture->dir_fd, ROOT, 0755);
+  put_file (fixture->dir_fd, ROOT "/" HF_FORMAT_FILE_NEW, "", 0600);
   create_whole (fixture);
   hf_autofd int root = open_dir_at (fixture->dir_fd, ROOT);
   g_assert_no_errno (unlinkat (root, HF_FORMAT_FILE, 0));
