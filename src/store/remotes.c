@@ -6,12 +6,14 @@
 #include "remotes.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "core/layout.h"
 #include "core/lock.h"
 #include "scratch.h"
 #include "source.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /**
  * hf_remote_free:
@@ -126,6 +128,15 @@ add_to_config (HfStore *store, const HfRemoteSpec *spec, const char *url, GError
   return FALSE;
 }
 
+/* libostree replaces the configuration in one step, and does not wait until that, and the keys beside
+ * it, are on disk. */
+static gboolean
+sync_config (HfStore *store, GError **error)
+{
+  return syncfs (store->repo_fd) == 0
+         || hf_throw_at (error, "Cannot write to disk", store->repo_fd, HF_REPO_CONFIG);
+}
+
 static gboolean
 exists (HfStore *store, const char *name)
 {
@@ -170,7 +181,7 @@ hf_remote_add (HfStore *store, const HfRemoteSpec *spec, GError **error)
   g_autofree char *url = check_location (spec->location, error);
   return url != NULL && hf_lock_take (store->installation, HF_LOCK_CHANGE, &lock, error)
          && ostree_repo_reload_config (store->repo, NULL, error)
-         && add_to_config (store, spec, url, error);
+         && add_to_config (store, spec, url, error) && sync_config (store, error);
 }
 
 /**
@@ -193,7 +204,7 @@ hf_remote_delete (HfStore *store, const char *name, GError **error)
     return FALSE;
   if (!ostree_repo_remote_delete (store->repo, name, NULL, &failed))
     return hf_throw_ostree (error, failed, "Cannot delete remote %s", name);
-  return TRUE;
+  return sync_config (store, error);
 }
 
 /**

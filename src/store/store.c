@@ -11,6 +11,9 @@
 #include "core/lock.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 /**
  * hf_store_free:
@@ -27,22 +30,60 @@ hf_store_free (HfStore *store)
   g_free (store);
 }
 
-/* Under `lock`, as libostree writes the configuration in several steps when two create at once. */
+/* libostree puts nothing on disk when it creates a repository.  A power cut could leave `objects`, by
+ * which it knows that there is one, beside a configuration of zeros, and nothing would work any more.
+ * But it takes a configuration that is there, so one is there first, and whole. */
+static gboolean
+write_config (int repo_fd, GError **error)
+{
+  static const char contents[] = "[core]\nrepo_version=1\nmode=bare-user-only\n";
+  struct stat st;
+  if (fstatat (repo_fd, HF_REPO_CONFIG, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    return TRUE;
+  (void)unlinkat (repo_fd, HF_REPO_CONFIG_NEW, 0);
+  if (!hf_file_write_new (repo_fd, HF_REPO_CONFIG_NEW, contents, strlen (contents), 0644, error))
+    return FALSE;
+  if (renameat (repo_fd, HF_REPO_CONFIG_NEW, repo_fd, HF_REPO_CONFIG) != 0)
+    return hf_throw_at (error, "Cannot create", repo_fd, HF_REPO_CONFIG);
+  return hf_dir_sync (repo_fd, ".", error);
+}
+
+/* A crash before `objects` is there leaves what the next one carries on with. */
+static OstreeRepo *
+create (HfInstallation *installation, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  hf_autofd int repo_fd = hf_open_dir (installation->root_fd, HF_REPO_DIR, error);
+  if (repo_fd < 0 || !write_config (repo_fd, error))
+    return NULL;
+  g_autoptr (OstreeRepo) repo = ostree_repo_create_at (
+      installation->root_fd, HF_REPO_DIR, OSTREE_REPO_MODE_BARE_USER_ONLY, NULL, NULL, &failed);
+  if (repo == NULL)
+    (void)hf_throw (error, HF_ERROR_FAILED, "Cannot create the repository of %s: %s",
+                    installation->path, failed->message);
+  else if (syncfs (repo_fd) != 0)
+    (void)hf_throw_errno (error, "Cannot write the repository of %s to disk", installation->path);
+  else
+    return g_steal_pointer (&repo);
+  return NULL;
+}
+
+/* Under `lock`, so that of two that find no repository only one creates it. */
 static OstreeRepo *
 open_or_create (HfInstallation *installation, HfOpenMode mode, GError **error)
 {
   g_autoptr (GError) failed = NULL;
-  OstreeRepo *repo = ostree_repo_open_at (installation->root_fd, HF_REPO_DIR, NULL, &failed);
-  if (repo != NULL)
-    return repo;
   g_auto (HfLock) lock = HF_LOCK_INIT;
-  if (mode == HF_OPEN_OR_CREATE && g_error_matches (failed, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+  OstreeRepo *repo = ostree_repo_open_at (installation->root_fd, HF_REPO_DIR, NULL, &failed);
+  if (repo == NULL && mode == HF_OPEN_OR_CREATE
+      && g_error_matches (failed, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
     {
       g_clear_error (&failed);
       if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error))
         return NULL;
-      repo = ostree_repo_create_at (installation->root_fd, HF_REPO_DIR,
-                                    OSTREE_REPO_MODE_BARE_USER_ONLY, NULL, NULL, &failed);
+      repo = ostree_repo_open_at (installation->root_fd, HF_REPO_DIR, NULL, &failed);
+      if (repo == NULL && g_error_matches (failed, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
+        return create (installation, error);
     }
   if (repo == NULL)
     (void)hf_throw (error,
