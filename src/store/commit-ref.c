@@ -59,6 +59,9 @@ hf_commit_ref_write (HfStore *store, int entry_fd, const char *commit, GError **
  * @store: the installation's store
  * @commit: a commit that is about to go
  *
+ * The ref is gone from disk when this returns: where a crash can bring one of two directories back
+ * without the other, as on btrfs, libostree would stumble over a ref that leads to nothing.
+ *
  * Locks: needs the repository's, exclusively.
  *
  * Returns: %FALSE with @error set on failure
@@ -66,9 +69,13 @@ hf_commit_ref_write (HfStore *store, int entry_fd, const char *commit, GError **
 gboolean
 hf_commit_ref_remove (HfStore *store, const char *commit, GError **error)
 {
-  g_autofree char *path = g_strconcat (DIRECTORY "/", commit, NULL);
-  if (unlinkat (store->repo_fd, path, 0) != 0 && errno != ENOENT)
-    return hf_throw_errno (error, "Cannot remove ref %s", path);
+  hf_autofd int dfd = hf_open_beneath (store->repo_fd, DIRECTORY, O_RDONLY | O_DIRECTORY, 0);
+  if (dfd < 0)
+    return errno == ENOENT || hf_throw_at (error, "Cannot open", store->repo_fd, DIRECTORY);
+  if (unlinkat (dfd, commit, 0) != 0 && errno != ENOENT)
+    return hf_throw_errno (error, "Cannot remove ref %s/%s", DIRECTORY, commit);
+  if (!hf_fd_sync (dfd, error))
+    return FALSE;
   (void)unlinkat (store->repo_fd, DIRECTORY, AT_REMOVEDIR); /* if it is empty now */
   return TRUE;
 }
