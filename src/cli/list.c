@@ -2,6 +2,7 @@
  *
  * holdfast list: what is deployed, one line a ref; with --all, every deployment there is.
  */
+#include "columns.h"
 #include "core/active.h"
 #include "core/inventory.h"
 #include "options.h"
@@ -99,7 +100,7 @@ text_time (const HfInstallation *installation, const HfDeployed *deployed)
   return hf_output_time (deployed->info->time);
 }
 
-static const Column columns[] = {
+static const Column table_columns[] = {
   { "ref", "Ref", text_ref },
   { "kind", "Kind", text_kind },
   { "id", "ID", text_id },
@@ -115,48 +116,7 @@ static const Column columns[] = {
   { "time", "Time", text_time },
   { "path", "Path", hf_output_deployment_path },
 };
-
-static char *
-known_columns (void)
-{
-  g_autoptr (GString) known = g_string_new (columns[0].name);
-  for (gsize i = 1; i < G_N_ELEMENTS (columns); i++)
-    g_string_append_printf (known, ", %s", columns[i].name);
-  return g_string_free (g_steal_pointer (&known), FALSE);
-}
-
-static const Column *
-find_column (const char *name, GError **error)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (columns); i++)
-    if (strcmp (columns[i].name, name) == 0)
-      return &columns[i];
-  g_autofree char *known = known_columns ();
-  (void)hf_throw (error, HF_ERROR_USAGE, "%s is not a column: there are %s",
-                  *name != '\0' ? name : "An empty name", known);
-  return NULL;
-}
-
-static GPtrArray *
-choose_columns (const char *text, GError **error)
-{
-  g_autoptr (GPtrArray) chosen = g_ptr_array_new ();
-  /* g_strsplit() takes an empty string for no name at all. */
-  if (*text == '\0')
-    {
-      (void)find_column (text, error);
-      return NULL;
-    }
-  g_auto (GStrv) names = g_strsplit (text, ",", -1);
-  for (char **name = names; *name != NULL; name++)
-    {
-      const Column *column = find_column (*name, error);
-      if (column == NULL)
-        return NULL;
-      g_ptr_array_add (chosen, (gpointer)column);
-    }
-  return g_steal_pointer (&chosen);
-}
+static const HfColumns columns = HF_COLUMNS (table_columns);
 
 static void
 print_table (const HfInstallation *installation, const GPtrArray *list, const GPtrArray *chosen)
@@ -227,17 +187,14 @@ hf_command_list (HfProgram *program, int argc, char **argv, int *status, GError 
     { "columns", 0, 0, G_OPTION_ARG_STRING, &wanted, "What to show", "COLUMN,…" },
     G_OPTION_ENTRY_NULL,
   };
-  g_autofree char *known = known_columns ();
   g_autofree char *description
-      = g_strdup_printf ("Columns: %s\nUnless told otherwise: %s; with --all: %s\n", known,
-                         DEFAULT_COLUMNS, ALL_COLUMNS);
+      = hf_columns_help (&columns, DEFAULT_COLUMNS "; with --all: " ALL_COLUMNS);
   const HfSyntax syntax = { .entries = entries, .description = description };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;
-  g_autoptr (GPtrArray) chosen = choose_columns (wanted != NULL ? wanted
-                                                 : all          ? ALL_COLUMNS
-                                                                : DEFAULT_COLUMNS,
-                                                 error);
+  if (wanted == NULL)
+    wanted = g_strdup (all ? ALL_COLUMNS : DEFAULT_COLUMNS);
+  g_autoptr (GPtrArray) chosen = hf_columns_choose (&columns, wanted, error);
   if (chosen == NULL)
     return FALSE;
 

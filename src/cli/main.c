@@ -37,6 +37,7 @@ static const HfCommand commands[] = {
   { "restore", NULL, "REF…", "Bring back what was uninstalled", hf_command_restore },
   { "list", NULL, NULL, "List what is installed", hf_command_list },
   { "info", NULL, "REF", "Show what is known of an image", hf_command_info },
+  { "df", NULL, "[REF…]", "Show what takes how much space", hf_command_df },
   { "run", NULL, "REF [ARG…]", "Run an image", hf_command_run },
   { "ps", NULL, NULL, "List running instances", hf_command_ps },
   { "hold", NULL, "REF -- COMMAND [ARG…]", "Keep an image while a command runs", hf_command_hold },

@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-#define SHORT_COMMIT 12 /* digits that people see */
+#define SHORT_COMMIT  12 /* digits that people see */
+#define DEFAULT_WIDTH 80 /* of a terminal that does not say */
 
 /**
  * hf_table_new:
@@ -94,6 +96,30 @@ print_row (const GPtrArray *cells, guint first, const GArray *widths)
   fputc ('\n', stdout);
 }
 
+static glong
+column_width (const HfTable *table, guint column)
+{
+  glong width = g_utf8_strlen (table->titles->pdata[column], -1);
+  for (guint i = column; i < table->cells->len; i += table->titles->len)
+    width = MAX (width, g_utf8_strlen (table->cells->pdata[i], -1));
+  return width;
+}
+
+/**
+ * hf_table_width:
+ * @table: a table with all its cells
+ *
+ * Returns: how wide it is on a terminal
+ */
+guint
+hf_table_width (const HfTable *table)
+{
+  glong width = 0;
+  for (guint i = 0; i < table->titles->len; i++)
+    width += column_width (table, i) + (i > 0 ? 2 : 0);
+  return (guint)width;
+}
+
 /**
  * hf_table_print:
  * @table: a table with all its cells
@@ -109,9 +135,7 @@ hf_table_print (HfTable *table)
   g_autoptr (GArray) widths = g_array_new (FALSE, FALSE, sizeof (glong));
   for (guint i = 0; i < columns; i++)
     {
-      glong width = g_utf8_strlen (table->titles->pdata[i], -1);
-      for (guint j = i; j < table->cells->len; j += columns)
-        width = MAX (width, g_utf8_strlen (table->cells->pdata[j], -1));
+      glong width = column_width (table, i);
       g_array_append_val (widths, width);
     }
   if (hf_output_is_terminal () && *(const char *)table->titles->pdata[0] != '\0')
@@ -132,6 +156,22 @@ hf_output_is_terminal (void)
   if (answer < 0)
     answer = isatty (STDOUT_FILENO);
   return answer == 1;
+}
+
+/**
+ * hf_output_width:
+ *
+ * Returns: how many columns the terminal has
+ */
+guint
+hf_output_width (void)
+{
+  struct winsize size;
+  if (ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    return size.ws_col;
+  const char *columns = g_getenv ("COLUMNS");
+  guint64 width = columns != NULL ? g_ascii_strtoull (columns, NULL, 10) : 0;
+  return width > 0 && width <= G_MAXUINT16 ? (guint)width : DEFAULT_WIDTH;
 }
 
 /**

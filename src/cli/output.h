@@ -21,9 +21,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfTable, hf_table_free)
 void hf_table_add_column (HfTable *table, const char *title);
 void hf_table_take_cell (HfTable *table, char *text);
 void hf_table_add_cell (HfTable *table, const char *text);
+guint hf_table_width (const HfTable *table);
 void hf_table_print (HfTable *table);
 
 gboolean hf_output_is_terminal (void);
+guint hf_output_width (void);
 char *hf_output_escape (const char *text);
 char *hf_output_commit (const char *commit);
 char *hf_output_time (gint64 seconds);
@@ -40,6 +42,7 @@ gboolean hf_output_finish (GError **error) G_GNUC_WARN_UNUSED_RESULT;
 #define HF_JSON_OBJECT  G_VARIANT_TYPE_VARDICT
 #define HF_JSON_LIST    G_VARIANT_TYPE ("aa{sv}")
 #define HF_JSON_NUMBERS G_VARIANT_TYPE ("ax")
+#define HF_JSON_STRINGS G_VARIANT_TYPE ("as")
 
 void hf_json_add_string (GVariantBuilder *builder, const char *key, const char *value);
 void hf_json_add_int (GVariantBuilder *builder, const char *key, gint64 value);

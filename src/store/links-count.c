@@ -9,31 +9,12 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/filesystem.h"
 #include "core/layout.h"
 #include "object.h"
 
 #include <errno.h>
-#include <linux/magic.h>
 #include <string.h>
-#include <sys/vfs.h>
-
-#ifndef XFS_SUPER_MAGIC
-#  define XFS_SUPER_MAGIC 0x58465342
-#endif
-
-static gboolean
-is_trusted (int fd)
-{
-  static const guint64 trusted[]
-      = { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC, F2FS_SUPER_MAGIC };
-  struct statfs fs;
-  if (fstatfs (fd, &fs) != 0)
-    return FALSE;
-  for (gsize i = 0; i < G_N_ELEMENTS (trusted); i++)
-    if ((guint64)fs.f_type == trusted[i])
-      return TRUE;
-  return FALSE;
-}
 
 /* What cannot be listed is never taken for empty: it may be all that keeps an object. */
 static gboolean
@@ -110,7 +91,7 @@ hf_links_count (HfStore *store, HfSweepTarget *const *targets, gsize n_targets,
     return hf_throw_errno (error, "Cannot look at %s", HF_REPO_DIR);
   if (!hf_links_foreign_refs (store, &foreign, error))
     return FALSE;
-  if (!is_trusted (store->objects_fd))
+  if (!hf_filesystem_is_plain (store->objects_fd))
     *out_reason = "the file system's link counts are not trusted";
   else if ((st.st_mode & HF_MODE_COPIES) != 0)
     *out_reason = "a deployment has copies in place of links";

@@ -5,7 +5,7 @@
 # shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
 . "$(dirname "$0")/../lib/holdfast.sh"
 
-COMMANDS='remote-add remote-delete remotes remote-ls install update uninstall list info run ps sweep'
+COMMANDS='remote-add remote-delete remotes remote-ls install update uninstall list info df run ps sweep'
 
 every_command_has_help() {
   installation
@@ -32,7 +32,7 @@ every_json_is_one_document() {
   hf uninstall "$HELLO"
   hf install test "$HELLO"
   local command status
-  for command in list "info $HELLO" ps sweep remotes 'remote-ls test'; do
+  for command in list "info $HELLO" df ps sweep remotes 'remote-ls test'; do
     status=0
     [ "$command" != sweep ] || status=4
     # shellcheck disable=SC2086 # words
@@ -111,7 +111,7 @@ an_empty_installation() {
   installation
   hf remote-add --no-verify test "$FIXTURES/archive-1"
   local command
-  for command in list ps remotes sweep update; do
+  for command in list ps remotes sweep update df; do
     expect 0 hf "$command"
   done
   expect 0 hf uninstall --all
