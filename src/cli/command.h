@@ -59,6 +59,7 @@ gboolean hf_command_install (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_update (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_uninstall (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_list (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_history (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_df (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_info (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_run (HfProgram *, int, char **, int *, GError **);

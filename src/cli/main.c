@@ -38,6 +38,7 @@ static const HfCommand commands[] = {
   { "list", NULL, NULL, "List what is installed", hf_command_list },
   { "info", NULL, "REF", "Show what is known of an image", hf_command_info },
   { "df", NULL, "[REF…]", "Show what takes how much space", hf_command_df },
+  { "history", NULL, NULL, "Show what was changed, and when", hf_command_history },
   { "run", NULL, "REF [ARG…]", "Run an image", hf_command_run },
   { "ps", NULL, NULL, "List running instances", hf_command_ps },
   { "hold", NULL, "REF -- COMMAND [ARG…]", "Keep an image while a command runs", hf_command_hold },

@@ -5,9 +5,22 @@
  * does it.
  */
 #include "core/sweep.h"
+#include "core/history.h"
 #include "libexec.h"
 #include "options.h"
 #include "sweep-report.h"
+
+/* What has freed nothing is no change. */
+static void
+record (HfInstallation *installation, const HfSweepReport *report)
+{
+  const HfHistoryEvent event = { .kind = HF_HISTORY_SWEEP,
+                                 .bytes = report->bytes,
+                                 .objects = report->objects,
+                                 .deployments = report->swept };
+  if (report->swept > 0 || report->objects > 0)
+    hf_history_record (installation, &event);
+}
 
 /**
  * hf_command_sweep:
@@ -51,6 +64,8 @@ hf_command_sweep (HfProgram *program, int argc, char **argv, int *status, GError
   /* Also what could not be carried to its end is told. */
   g_autoptr (GError) failed = NULL;
   gboolean done = !needed || program->reclaim (installation, report, &failed);
+  if (needed)
+    record (installation, report);
   if (!hf_sweep_report_print (report, program->json, error))
     return FALSE;
   if (done)

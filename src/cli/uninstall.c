@@ -4,6 +4,7 @@
  * sweep frees the rest.
  */
 #include "core/branch.h"
+#include "core/history.h"
 #include "core/remove.h"
 #include "options.h"
 #include "output.h"
@@ -92,6 +93,19 @@ confirm (const GPtrArray *going)
   return fgets (answer, sizeof answer, stdin) != NULL && g_ascii_tolower (answer[0]) == 'y';
 }
 
+static void
+record (HfInstallation *installation, const HfDeployed *deployed)
+{
+  HfHistoryEvent event = { .kind = HF_HISTORY_UNINSTALL, .ref = deployed->ref->full };
+  if (deployed->info != NULL)
+    {
+      event.commit = deployed->info->commit;
+      event.origin = deployed->info->origin;
+      event.bytes = deployed->info->installed_size;
+    }
+  hf_history_record (installation, &event);
+}
+
 /* Applications before runtimes, so that being cut short leaves no application without its runtime.
  */
 static gboolean
@@ -105,6 +119,7 @@ remove_kind (HfInstallation *installation, const GPtrArray *going, gboolean apps
         continue;
       if (!hf_remove_ref (installation, deployed->ref, force, error))
         return FALSE;
+      record (installation, deployed);
       hf_output_change ("Uninstalled", deployed->ref,
                         deployed->info != NULL ? deployed->info->commit : NULL);
     }

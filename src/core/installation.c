@@ -82,6 +82,7 @@ check_ours_or_empty (HfInstallation *self, GError **error)
         ours = strcmp (entry->d_name, lock_files[i]) == 0;
       /* An administrator may have written the configuration first. */
       ours = ours || strcmp (entry->d_name, HF_CONFIG_FILE) == 0;
+      ours = ours || g_str_has_prefix (entry->d_name, HF_HISTORY_FILE);
       if (!ours && !g_str_has_prefix (entry->d_name, HF_FORMAT_FILE))
         return hf_throw (error, HF_ERROR_FAILED,
                          "%s is neither empty nor a holdfast installation: it has %s", self->path,

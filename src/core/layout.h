@@ -21,6 +21,8 @@
 #define HF_REMOVED_DIR         "removed"
 #define HF_ROOTS_DIR           "roots.d"
 #define HF_EXPORTS_DIR         "exports"
+#define HF_HISTORY_FILE        "history"
+#define HF_HISTORY_OLD_FILE    "history.old"
 
 #define HF_SYSTEM_INSTALLATION "/var/lib/holdfast"
 #define HF_USER_INSTALLATION   "holdfast" /* below $XDG_DATA_HOME */

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/tree-delete.h"
 #include "core/active.h"
+#include "core/history.h"
 #include "core/layout.h"
 #include "core/metadata.h"
 #include "core/publish.h"
@@ -177,6 +178,21 @@ hf_build_import (HfBuild *build, const char *commit, GError **error)
   return FALSE;
 }
 
+static void
+record (const HfBuild *build)
+{
+  g_autofree char *previous = NULL;
+  if (build->expected_active != NULL)
+    (void)hf_deployment_name_parse (build->expected_active, &previous, NULL);
+  const HfHistoryEvent event = { .kind = previous != NULL ? HF_HISTORY_UPDATE : HF_HISTORY_INSTALL,
+                                 .ref = build->info->ref->full,
+                                 .commit = build->info->commit,
+                                 .previous = previous,
+                                 .origin = build->info->origin,
+                                 .bytes = build->info->installed_size };
+  hf_history_record (build->context->store->installation, &event);
+}
+
 /**
  * hf_build_publish:
  * @build: an attempt, imported
@@ -190,7 +206,10 @@ gboolean
 hf_build_publish (HfBuild *build, GError **error)
 {
   g_clear_pointer (&build->fetch, hf_scratch_free);
-  return hf_tree_delete (build->staging->dir_fd, HF_FETCH_DIR, error)
-         && !g_cancellable_set_error_if_cancelled (build->context->cancellable, error)
-         && hf_publish (build->staging, build->info, build->expected_active, error);
+  if (!hf_tree_delete (build->staging->dir_fd, HF_FETCH_DIR, error)
+      || g_cancellable_set_error_if_cancelled (build->context->cancellable, error)
+      || !hf_publish (build->staging, build->info, build->expected_active, error))
+    return FALSE;
+  record (build);
+  return TRUE;
 }

@@ -5,7 +5,7 @@
 # shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
 . "$(dirname "$0")/../lib/holdfast.sh"
 
-COMMANDS='remote-add remote-delete remotes remote-ls install update uninstall list info df run ps sweep'
+COMMANDS='remote-add remote-delete remotes remote-ls install update uninstall list info df history run ps sweep'
 
 every_command_has_help() {
   installation
@@ -32,7 +32,7 @@ every_json_is_one_document() {
   hf uninstall "$HELLO"
   hf install test "$HELLO"
   local command status
-  for command in list "info $HELLO" df ps sweep remotes 'remote-ls test'; do
+  for command in list "info $HELLO" df history ps sweep remotes 'remote-ls test'; do
     status=0
     [ "$command" != sweep ] || status=4
     # shellcheck disable=SC2086 # words
@@ -111,7 +111,7 @@ an_empty_installation() {
   installation
   hf remote-add --no-verify test "$FIXTURES/archive-1"
   local command
-  for command in list ps remotes sweep update df; do
+  for command in list ps remotes sweep update df history; do
     expect 0 hf "$command"
   done
   expect 0 hf uninstall --all
@@ -143,9 +143,9 @@ promise 'output that cannot be written is an error' output_that_fails
 an_idle_sweep_writes_nothing() {
   need strace 'it watches for writes'
   installed archive-1 "$HELLO"
-  traced -o "$T/trace" -e trace=openat,openat2,unlinkat,renameat,renameat2,mkdirat,fchmod,execve \
+  traced -o "$T/trace" -e trace=openat,openat2,unlinkat,renameat,renameat2,mkdirat,fchmod,execve,write,sendto \
     "$HOLDFAST" --installation="$INST" sweep
-  ! grep -E 'unlinkat|renameat|mkdirat|fchmod|holdfast-store|O_CREAT' "$T/trace" ||
+  ! grep -E 'unlinkat|renameat|mkdirat|fchmod|holdfast-store|O_CREAT|write|sendto' "$T/trace" ||
     fail 'an idle sweep does more than look'
   equal "$(grep -c libostree "$T/trace" || true)" 0
 }

@@ -84,8 +84,9 @@ is_complete() {
     diff -U0 "$IMAGES/${2:-$1}.content" - || fail "$1 is not complete"
 }
 
-# Everything that has a name, with how many links it has; but for the serials of deployments.
+# Everything that has a name, with how many links it has; but for the serials of deployments, and for the
+# history, whose first record may be of any command.
 names() {
-  (cd "$INST" && find . -printf '%y %04m %n %p %l\n' | sed -E 's/\.[0-9a-f]{24}\>/.SERIAL/g' |
+  (cd "$INST" && find . ! -path './history*' -printf '%y %04m %n %p %l\n' | sed -E 's/\.[0-9a-f]{24}\>/.SERIAL/g' |
     LC_ALL=C sort)
 }
