@@ -30,6 +30,7 @@ typedef struct
   HfScope scope;
   char *installation_path; /* owned; for %HF_SCOPE_PATH */
   gboolean json;
+  gboolean quiet;
   gboolean verbose;
   gboolean help;
   gboolean version;

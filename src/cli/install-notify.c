@@ -21,14 +21,17 @@ notify (const char *what, const HfRef *ref, const char *commit, gpointer data)
 /**
  * hf_install_context:
  * @store: the store to install into
+ * @progress: (nullable): from hf_progress_line_new()
  * @cancellable: from hf_interrupt_watch()
  *
  * Returns: how install and update call the store
  */
 HfInstallContext
-hf_install_context (HfStore *store, GCancellable *cancellable)
+hf_install_context (HfStore *store, HfProgress *progress, GCancellable *cancellable)
 {
-  return (HfInstallContext){ .store = store, .notify = notify, .cancellable = cancellable };
+  return (HfInstallContext){
+    .store = store, .notify = notify, .progress = progress, .cancellable = cancellable
+  };
 }
 
 /**

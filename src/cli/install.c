@@ -8,6 +8,7 @@
 #include "install-notify.h"
 #include "options.h"
 #include "output.h"
+#include "progress.h"
 #include "store/remotes.h"
 
 #include <string.h>
@@ -194,7 +195,8 @@ hf_command_install (HfProgram *program, int argc, char **argv, int *status, GErr
   g_autoptr (HfStore) store = hf_store_open (installation, HF_OPEN_OR_CREATE, error);
   if (store == NULL)
     return FALSE;
-  const HfInstallContext context = hf_install_context (store, cancellable);
+  g_autoptr (HfProgress) progress = hf_progress_line_new (program);
+  const HfInstallContext context = hf_install_context (store, progress, cancellable);
   return ref != NULL ? install_local (&context, argv[1], ref, command, error)
                      : install_remote (&context, argv + 1, error);
 }

@@ -5,6 +5,8 @@
  */
 #include "options.h"
 
+#include "output.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +58,8 @@ global_group (HfProgram *program)
     { "installation", 0, G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK,
       (gpointer)option_installation, "Work on the installation at PATH", "PATH" },
     { "json", 0, 0, G_OPTION_ARG_NONE, &program->json, "Print one JSON document", NULL },
+    { "quiet", 'q', 0, G_OPTION_ARG_NONE, &program->quiet,
+      "Print only errors and what is asked for", NULL },
     { "verbose", 'v', 0, G_OPTION_ARG_NONE, &program->verbose, "Say what is being done", NULL },
     { "help", 'h', 0, G_OPTION_ARG_NONE, &program->help, "Show help and exit", NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &program->version, "Show the version and exit", NULL },
@@ -194,6 +198,7 @@ hf_options_parse (HfProgram *program, const HfSyntax *syntax, int *argc, char **
       g_autofree char *help = g_option_context_get_help (context, FALSE, NULL);
       print_and_exit (help);
     }
+  hf_output_set_quiet (program->quiet);
   /* Not by way of G_MESSAGES_DEBUG, which an instance would inherit. */
   if (program->verbose)
     g_log_set_debug_enabled (TRUE);

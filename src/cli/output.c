@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "core/layout.h"
+#include "progress.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -273,11 +274,26 @@ hf_output_deployment_path (const HfInstallation *installation, const HfDeployed 
   return g_build_filename (installation->path, deployed->path, NULL);
 }
 
+static gboolean is_quiet;
+
+/**
+ * hf_output_set_quiet:
+ * @quiet: whether nobody wants to read what was done
+ *
+ * It is about lines; tables and documents are what was asked for.
+ */
+void
+hf_output_set_quiet (gboolean quiet)
+{
+  is_quiet = quiet;
+}
+
 /**
  * hf_output_line:
  * @format: one line without its end
  *
- * Prints a line, escaped, at once: what was done stands there even if the next thing fails.
+ * Prints a line, escaped, at once: what was done stands there even if the next thing fails.  With
+ * --quiet, nothing.
  */
 void
 hf_output_line (const char *format, ...)
@@ -287,6 +303,9 @@ hf_output_line (const char *format, ...)
   g_autofree char *text = g_strdup_vprintf (format, args);
   va_end (args);
   g_autofree char *line = hf_output_escape (text);
+  if (is_quiet)
+    return;
+  hf_progress_line_clear ();
   fprintf (stdout, "%s\n", line);
   fflush (stdout);
 }
@@ -317,6 +336,7 @@ void
 hf_output_error (const GError *error)
 {
   g_autofree char *line = hf_output_escape (error->message);
+  hf_progress_line_clear ();
   fflush (stdout);
   fprintf (stderr, "holdfast: %s\n", line);
 }
@@ -344,6 +364,7 @@ hf_output_warning (const char *text)
 gboolean
 hf_output_finish (GError **error)
 {
+  hf_progress_line_clear ();
   gboolean failed = ferror (stdout) != 0;
   errno = 0;
   if (fflush (stdout) == 0 && !failed)

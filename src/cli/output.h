@@ -32,6 +32,7 @@ char *hf_output_time (gint64 seconds);
 char *hf_output_size (guint64 bytes);
 char *hf_output_state (const HfDeployed *deployed);
 char *hf_output_deployment_path (const HfInstallation *installation, const HfDeployed *deployed);
+void hf_output_set_quiet (gboolean quiet);
 void hf_output_line (const char *format, ...) G_GNUC_PRINTF (1, 2);
 void hf_output_change (const char *what, const HfRef *ref, const char *commit);
 void hf_output_error (const GError *error);

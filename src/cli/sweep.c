@@ -8,6 +8,7 @@
 #include "core/history.h"
 #include "libexec.h"
 #include "options.h"
+#include "progress.h"
 #include "sweep-report.h"
 
 /* What has freed nothing is no change. */
@@ -60,7 +61,9 @@ hf_command_sweep (HfProgram *program, int argc, char **argv, int *status, GError
   needed &= installation != NULL;
   if (needed && program->reclaim == NULL)
     return hf_store_exec (program, error);
+  g_autoptr (HfProgress) progress = hf_progress_line_new (program);
   report->full = full;
+  report->progress = progress;
   /* Also what could not be carried to its end is told. */
   g_autoptr (GError) failed = NULL;
   gboolean done = !needed || program->reclaim (installation, report, &failed);

@@ -85,8 +85,11 @@ confirm (const GPtrArray *going)
 {
   if (isatty (STDIN_FILENO) != 1 || !hf_output_is_terminal ())
     return TRUE;
+  g_autoptr (HfTable) table = hf_table_new ();
+  hf_table_add_column (table, "");
   for (guint i = 0; i < going->len; i++)
-    hf_output_line ("%s", ((const HfDeployed *)going->pdata[i])->ref->full);
+    hf_table_add_cell (table, ((const HfDeployed *)going->pdata[i])->ref->full);
+  hf_table_print (table);
   fprintf (stdout, "Uninstall all of these? [y/N] ");
   fflush (stdout);
   char answer[16];

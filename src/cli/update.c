@@ -10,6 +10,7 @@
 #include "install-notify.h"
 #include "options.h"
 #include "output.h"
+#include "progress.h"
 
 #include <string.h>
 
@@ -154,6 +155,7 @@ hf_command_update (HfProgram *program, int argc, char **argv, int *status, GErro
   g_autoptr (HfStore) store = hf_store_open (installation, HF_OPEN_EXISTING, error);
   if (store == NULL)
     return FALSE;
-  const HfInstallContext context = hf_install_context (store, cancellable);
+  g_autoptr (HfProgress) progress = hf_progress_line_new (program);
+  const HfInstallContext context = hf_install_context (store, progress, cancellable);
   return update_each (&context, list, error);
 }

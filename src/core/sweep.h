@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/progress.h"
 #include "deployment.h"
 #include "installation.h"
 
@@ -38,6 +39,7 @@ typedef struct
   gboolean now;        /* asked for: nothing is spared that was removed lately */
   GPtrArray *warnings; /* owned; of strings: what is wrong with roots */
   guint held, damaged, swept, kept, bad_roots;
+  HfProgress *progress; /* not owned; or %NULL */
 } HfSweepReport;
 
 HfSweepReport *hf_sweep_report_new (void);

@@ -160,6 +160,7 @@ hf_build_import (HfBuild *build, const char *commit, GError **error)
     .staging = build->staging,
     .foreign = build->foreign,
     .ref = build->ref,
+    .progress = build->context->progress,
     .cancellable = build->context->cancellable,
   };
   if (!clear_layout (build, error))

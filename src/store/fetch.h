@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/progress.h"
 #include "core/ref.h"
 #include "remotes.h"
 #include "scratch.h"
@@ -13,8 +14,8 @@ gboolean hf_fetch_commit (HfScratch *fetch, const HfRemote *remote, const HfRef 
                           const char *commit, GCancellable *cancellable,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_fetch_all (HfScratch *fetch, const HfRemote *remote, const HfRef *ref,
-                       const char *commit, gboolean again, GCancellable *cancellable,
-                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                       const char *commit, gboolean again, HfProgress *progress,
+                       GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 char *hf_fetch_directory_or_tarball (HfScratch *fetch, const char *source, const HfRef *ref,
                                      const char *command, GCancellable *cancellable,

@@ -132,6 +132,7 @@ hf_import_add_size (HfImport *import, guint64 size)
   (void)pthread_mutex_lock (&import->mutex);
   import->size += size;
   (void)pthread_mutex_unlock (&import->mutex);
+  hf_progress_add (import->params.progress, 1, size);
 }
 
 /**

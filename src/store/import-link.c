@@ -191,9 +191,11 @@ link_part (HfWorkQueue *queue, gpointer task, gpointer data, GError **error)
   for (guint i = 0; i < all->import->new_objects->len; i++)
     {
       const HfClaim *claim = all->import->new_objects->pdata[i];
-      if (claim->name[0] == digit && !is_commit (claim, all->commit)
-          && !link_object (all->import, claim, error))
+      if (claim->name[0] != digit || is_commit (claim, all->commit))
+        continue;
+      if (!link_object (all->import, claim, error))
         return FALSE;
+      hf_progress_add (all->import->params.progress, 1, 0);
     }
   return TRUE;
 }
@@ -216,6 +218,7 @@ hf_import_link_all (HfImport *import, const char *commit, GError **error)
   GPtrArray *parts = g_ptr_array_new ();
   for (gsize i = 0; i < PARTS; i++)
     g_ptr_array_add (parts, GINT_TO_POINTER ((int)"0123456789abcdef"[i]));
+  hf_progress_begin (import->params.progress, "Storing", import->new_objects->len);
   if (!hf_work_queue_run (parts, HF_WORK_NORMAL, link_part, &all, error))
     return FALSE;
   if (syncfs (import->params.store->objects_fd) != 0)

@@ -279,6 +279,7 @@ hf_import_layout (HfImport *import, const char *commit, GError **error)
       g_ptr_array_unref (first);
       return FALSE;
     }
+  hf_progress_begin (import->params.progress, "Laying out", 0);
   return hf_work_queue_run (first, HF_WORK_NORMAL, layout_directory, import, error);
 }
 

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/progress.h"
 #include "core/deployment.h"
 #include "core/staging.h"
 #include "scratch.h"
@@ -19,6 +20,7 @@ typedef struct
   HfStaging *staging;        /* not owned */
   OstreeRepo *foreign;       /* not owned; a local repository that is only read, or %NULL */
   const HfRef *ref;          /* not owned */
+  HfProgress *progress;      /* not owned; or %NULL */
   GCancellable *cancellable; /* not owned; or %NULL */
 } HfImportParams;
 

@@ -163,7 +163,7 @@ fetch_and_import (Wanted *wanted, HfBuild *build, GError **error)
       g_autoptr (GError) failed = NULL;
       if (build->fetch != NULL
           && !hf_fetch_all (build->fetch, wanted->remote, wanted->ref, wanted->commit, tries > 0,
-                            wanted->context->cancellable, error))
+                            wanted->context->progress, wanted->context->cancellable, error))
         return FALSE;
       if (hf_build_import (build, wanted->commit, &failed))
         return TRUE;

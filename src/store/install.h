@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/progress.h"
 #include "core/ref.h"
 #include "store.h"
 
@@ -16,6 +17,7 @@ typedef struct
   HfStore *store;         /* not owned */
   HfInstallNotify notify; /* or %NULL */
   gpointer notify_data;
+  HfProgress *progress;      /* not owned; or %NULL */
   GCancellable *cancellable; /* not owned; or %NULL */
 } HfInstallContext;
 

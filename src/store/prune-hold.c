@@ -219,6 +219,7 @@ hf_prune_share_unlink (HfPruneShare *share, const char *checksum, const char *su
   hf_prune_share_touch (share, checksum);
   share->objects++;
   share->bytes += (guint64)st->st_blocks * 512;
+  hf_progress_add (share->hold->report->progress, 1, (guint64)st->st_blocks * 512);
   return TRUE;
 }
 

@@ -18,6 +18,7 @@ choose (gpointer data, HfSweepTarget *const *targets, gsize n_targets, HfSweepRe
 {
   HfStore *store = data;
   g_auto (HfLock) lock = HF_LOCK_INIT;
+  hf_progress_begin (report->progress, "Freeing objects", 0);
   return hf_lock_take (store->installation, HF_LOCK_REPO_PRUNE, &lock, error)
          && hf_links_count (store, targets, n_targets, out_reason, error)
          && (*out_reason != NULL || hf_release_dying (store, report, error));
@@ -46,6 +47,7 @@ release_commit (gpointer data, const HfSweepTarget *target, HfSweepReport *repor
   const char *reason;
   *out_released = FALSE;
   HfSweepTarget *const targets[] = { (HfSweepTarget *)target };
+  hf_progress_begin (report->progress, "Deleting", 0); /* as soon as the commit has gone */
   return hf_links_count (data, targets, 1, &reason, error)
          && (reason != NULL
              || hf_release_commit (data, target->dir_fd, target->info->commit, report, out_released,

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The line on the terminal.
+ */
+#include "progress.h"
+
+#include "output.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* To the first column, and all after it erased: ECMA-48, EL. */
+#define ERASE "\r\033[K"
+#define BOLD  "\033[1m"
+#define PLAIN "\033[m"
+
+/* Whether the line is there.  What a terminal shows is one thing for the whole process. */
+static gboolean is_shown;
+
+/* See https://no-color.org. */
+static gboolean
+may_emphasize (void)
+{
+  const char *no_color = g_getenv ("NO_COLOR");
+  return no_color == NULL || *no_color == '\0';
+}
+
+static char *
+describe (const HfProgressState *state)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  if (state->expected > 0)
+    g_string_append_printf (text, " %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT, state->objects,
+                            state->expected);
+  else if (state->objects > 0)
+    g_string_append_printf (text, " %" G_GUINT64_FORMAT, state->objects);
+  if (state->bytes > 0)
+    {
+      g_autofree char *bytes = g_format_size (state->bytes);
+      g_string_append_printf (text, ", %s", bytes);
+    }
+  if (state->bytes > 0 && state->elapsed > 0)
+    {
+      g_autofree char *rate = g_format_size (
+          (guint64)((double)state->bytes * G_USEC_PER_SEC / (double)state->elapsed));
+      g_string_append_printf (text, ", %s/s", rate);
+    }
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+/* All of it is ASCII, or what g_format_size() puts between a number and its unit. */
+static void
+show (const HfProgressState *state, gpointer data)
+{
+  g_autofree char *numbers = describe (state);
+  /* A line that fills the last column would wrap on some terminals. */
+  glong room = (glong)hf_output_width () - 1 - (glong)strlen (state->what);
+  if (room < 0)
+    return;
+  if (g_utf8_strlen (numbers, -1) > room)
+    *g_utf8_offset_to_pointer (numbers, room) = '\0';
+  fprintf (stdout, "%s%s%s%s%s", ERASE, may_emphasize () ? BOLD : "", state->what,
+           may_emphasize () ? PLAIN : "", numbers);
+  fflush (stdout);
+  is_shown = TRUE;
+}
+
+/**
+ * hf_progress_line_clear:
+ *
+ * Takes the line away if it is there: to be called before anything else is printed.
+ */
+void
+hf_progress_line_clear (void)
+{
+  if (!is_shown)
+    return;
+  fputs (ERASE, stdout);
+  fflush (stdout);
+  is_shown = FALSE;
+}
+
+/**
+ * hf_progress_line_new:
+ * @program: the program
+ *
+ * Returns: (transfer full) (nullable): a progress that is shown to people, or %NULL where none read
+ *   along: in a pipe, with --quiet, --verbose or --json, or on a terminal that cannot erase
+ */
+HfProgress *
+hf_progress_line_new (const HfProgram *program)
+{
+  const char *terminal = g_getenv ("TERM");
+  if (!hf_output_is_terminal () || program->quiet || program->verbose || program->json
+      || terminal == NULL || *terminal == '\0' || strcmp (terminal, "dumb") == 0)
+    return NULL;
+  return hf_progress_new (show, NULL);
+}
