@@ -4,6 +4,7 @@
  * that went, too.
  */
 #include "core/restore.h"
+#include "core/history.h"
 #include "options.h"
 #include "output.h"
 
@@ -31,6 +32,18 @@ choose (const GPtrArray *list, const HfRefPattern *pattern, const char *to, cons
   return NULL;
 }
 
+static gboolean
+bring_back (HfInstallation *installation, const HfRestorable *one, GError **error)
+{
+  if (!hf_restore (installation, one, error))
+    return FALSE;
+  hf_output_change ("Restored", one->ref, one->commit);
+  const HfHistoryEvent event
+      = { .kind = HF_HISTORY_RESTORE, .ref = one->ref->full, .commit = one->commit };
+  hf_history_record (installation, &event);
+  return TRUE;
+}
+
 /* A runtime that is missing and lies in the trash comes first. */
 static gboolean
 restore_runtime (HfInstallation *installation, const GPtrArray *list, const HfRestorable *app,
@@ -45,10 +58,7 @@ restore_runtime (HfInstallation *installation, const GPtrArray *list, const HfRe
       const HfRestorable *one = list->pdata[i];
       if (hf_ref_compare (one->ref, app->runtime) != 0)
         continue;
-      if (!hf_restore (installation, one, error))
-        return FALSE;
-      hf_output_change ("Restored", one->ref, one->commit);
-      return TRUE;
+      return bring_back (installation, one, error);
     }
   return TRUE; /* hf_restore() says that it is missing */
 }
@@ -62,11 +72,8 @@ restore_one (HfInstallation *installation, const char *text, const char *to, GEr
   g_autoptr (GPtrArray) list
       = installation == NULL ? g_ptr_array_new () : hf_restorable_list (installation, error);
   const HfRestorable *chosen = list == NULL ? NULL : choose (list, pattern, to, text, error);
-  if (chosen == NULL || !restore_runtime (installation, list, chosen, error)
-      || !hf_restore (installation, chosen, error))
-    return FALSE;
-  hf_output_change ("Restored", chosen->ref, chosen->commit);
-  return TRUE;
+  return chosen != NULL && restore_runtime (installation, list, chosen, error)
+         && bring_back (installation, chosen, error);
 }
 
 /**

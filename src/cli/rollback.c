@@ -3,6 +3,7 @@
  * holdfast rollback: puts an earlier deployment of a ref into service again.
  */
 #include "core/rollback.h"
+#include "core/history.h"
 #include "options.h"
 #include "output.h"
 
@@ -39,5 +40,10 @@ hf_command_rollback (HfProgram *program, int argc, char **argv, int *status, GEr
   if (deployed == NULL || !hf_rollback (installation, deployed->ref, to, &commit, error))
     return FALSE;
   hf_output_change ("Rolled back", deployed->ref, commit);
+  const HfHistoryEvent event = { .kind = HF_HISTORY_ROLLBACK,
+                                 .ref = deployed->ref->full,
+                                 .commit = commit,
+                                 .previous = deployed->info->commit };
+  hf_history_record (installation, &event);
   return TRUE;
 }

@@ -233,6 +233,17 @@ spared_no_longer() {
 }
 promise 'the trash goes when its time is over' spared_no_longer
 
+history_tells() {
+  updated
+  hf rollback "$HELLO"
+  hf uninstall "$HELLO"
+  hf restore "$HELLO"
+  hf history --json >"$T/out"
+  equal "$(json '" ".join(e["event"] for e in d if e["event"] in ("rollback", "restore"))')" \
+    'rollback restore'
+}
+promise 'a rollback and a restore are in the history' history_tells
+
 # --- Roots ------------------------------------------------------------------------------------------
 
 a_root_keeps() {
