@@ -73,6 +73,7 @@ gboolean hf_command_root (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_mask (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_pin (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_config (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_repair (HfProgram *, int, char **, int *, GError **);
 
 gboolean hf_reclaim_with_store (HfInstallation *installation, HfSweepReport *report,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -88,6 +89,7 @@ typedef struct
 void hf_found_clear (HfFound *found);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (HfFound, hf_found_clear)
 
+char *hf_program_path (HfProgram *program);
 gboolean hf_program_open (HfProgram *program, HfOpenMode mode, HfInstallation **out,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_program_find (HfProgram *program, const char *text, const char *branch, HfFound *out,

@@ -47,6 +47,7 @@ static const HfCommand commands[] = {
   { "pin", NULL, "[PATTERN…]", "Keep runtimes from being unused", hf_command_pin },
   { "config", NULL, NULL, "Show or change the configuration", hf_command_config },
   { "sweep", NULL, NULL, "Free what is out of service and not in use", hf_command_sweep },
+  { "repair", NULL, "[REF…]", "Find and mend what is damaged", STORE (hf_command_repair) },
 };
 
 /* holdfast(1), EXIT STATUS, describes them. */

@@ -31,6 +31,19 @@ open_default (gboolean system, HfOpenMode mode, HfInstallation **out, GError **e
 }
 
 /**
+ * hf_program_path:
+ * @program: the program
+ *
+ * Returns: (transfer full): where the installation is, or would be, that the user chose
+ */
+char *
+hf_program_path (HfProgram *program)
+{
+  return program->scope == HF_SCOPE_PATH ? g_strdup (program->installation_path)
+                                         : hf_installation_default_path (system_first (program));
+}
+
+/**
  * hf_program_open:
  * @program: the program
  * @mode: whether to create the installation where it does not exist

@@ -18,18 +18,29 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct
-{
-  const char *name;
-  mode_t mode;
-} directories[] = {
-  { HF_DEPLOY_DIR, HF_MODE_DIR },      { HF_STAGING_DIR, HF_MODE_STAGING },
-  { HF_REMOVED_DIR, HF_MODE_REMOVED }, { HF_ROOTS_DIR, HF_MODE_DIR },
-  { HF_EXPORTS_DIR, HF_MODE_DIR },     { HF_REPO_DIR, HF_MODE_DIR },
+/* Directories first.  The last lock file before libostree makes its own, which everybody could open and
+ * so hold for ever. */
+static const HfInstallationPart parts[] = {
+  { HF_DEPLOY_DIR, HF_MODE_DIR, TRUE },       { HF_STAGING_DIR, HF_MODE_STAGING, TRUE },
+  { HF_REMOVED_DIR, HF_MODE_REMOVED, TRUE },  { HF_ROOTS_DIR, HF_MODE_DIR, TRUE },
+  { HF_EXPORTS_DIR, HF_MODE_DIR, TRUE },      { HF_REPO_DIR, HF_MODE_DIR, TRUE },
+  { HF_LOCK_FILE, HF_MODE_LOCK, FALSE },      { HF_PRUNE_LOCK_FILE, HF_MODE_LOCK, FALSE },
+  { HF_TURN_LOCK_FILE, HF_MODE_LOCK, FALSE }, { HF_REPO_DIR "/" HF_REPO_LOCK, HF_MODE_LOCK, FALSE },
 };
 
-static const char *const lock_files[]
-    = { HF_LOCK_FILE, HF_PRUNE_LOCK_FILE, HF_TURN_LOCK_FILE, HF_REPO_DIR "/" HF_REPO_LOCK };
+/**
+ * hf_installation_parts:
+ * @out_n: (out): how many
+ *
+ * Returns: (transfer none) (array length=out_n): what an installation consists of, in the order in
+ *   which it is made
+ */
+const HfInstallationPart *
+hf_installation_parts (gsize *out_n)
+{
+  *out_n = G_N_ELEMENTS (parts);
+  return parts;
+}
 
 /**
  * hf_installation_default_path:
@@ -76,10 +87,8 @@ check_ours_or_empty (HfInstallation *self, GError **error)
       if (entry == NULL)
         return TRUE;
       gboolean ours = FALSE;
-      for (gsize i = 0; i < G_N_ELEMENTS (directories) && !ours; i++)
-        ours = strcmp (entry->d_name, directories[i].name) == 0;
-      for (gsize i = 0; i < G_N_ELEMENTS (lock_files) && !ours; i++)
-        ours = strcmp (entry->d_name, lock_files[i]) == 0;
+      for (gsize i = 0; i < G_N_ELEMENTS (parts) && !ours; i++)
+        ours = strcmp (entry->d_name, parts[i].name) == 0;
       /* An administrator may have written the configuration first. */
       ours = ours || strcmp (entry->d_name, HF_CONFIG_FILE) == 0;
       ours = ours || g_str_has_prefix (entry->d_name, HF_HISTORY_FILE);
@@ -135,16 +144,15 @@ create (HfInstallation *self, GError **error)
 {
   if (!check_ours_or_empty (self, error))
     return FALSE;
-  for (gsize i = 0; i < G_N_ELEMENTS (directories); i++)
-    if (!make_directory (self, directories[i].name, directories[i].mode, error))
-      return FALSE;
-  for (gsize i = 0; i < G_N_ELEMENTS (lock_files); i++)
+  for (gsize i = 0; i < G_N_ELEMENTS (parts); i++)
     {
-      /* Before libostree makes its own, which everybody could open and so hold for ever. */
-      hf_autofd int fd
-          = hf_open_beneath (self->root_fd, lock_files[i], O_RDWR | O_CREAT, HF_MODE_LOCK);
-      if (fd < 0)
-        return hf_throw_errno (error, "Cannot create %s/%s", self->path, lock_files[i]);
+      hf_autofd int fd = -1;
+      if (parts[i].directory && !make_directory (self, parts[i].name, parts[i].mode, error))
+        return FALSE;
+      if (!parts[i].directory)
+        fd = hf_open_beneath (self->root_fd, parts[i].name, O_RDWR | O_CREAT, parts[i].mode);
+      if (!parts[i].directory && fd < 0)
+        return hf_throw_errno (error, "Cannot create %s/%s", self->path, parts[i].name);
     }
   return write_format (self, error);
 }

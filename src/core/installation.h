@@ -22,6 +22,15 @@ typedef enum
   HF_OPEN_OR_CREATE,
 } HfOpenMode;
 
+/* What an installation must have besides `format`. */
+typedef struct
+{
+  const char *name;
+  unsigned int mode;
+  gboolean directory; /* else a lock file */
+} HfInstallationPart;
+
+const HfInstallationPart *hf_installation_parts (gsize *out_n);
 char *hf_installation_default_path (gboolean system);
 HfInstallation *hf_installation_open (const char *path, HfOpenMode mode, GError **error);
 void hf_installation_free (HfInstallation *self);

@@ -41,6 +41,7 @@
 #define HF_TREE_DIR            "tree"
 #define HF_PINS_DIR            "pins"
 #define HF_FETCH_DIR           "fetch"
+#define HF_SHADOW_DIR          "shadow"
 
 /* A namespace, roots.d/NAMESPACE. */
 #define HF_ROOTS_OWN     "local" /* where a name without a namespace goes */
@@ -56,6 +57,9 @@
 #define HF_REPO_LOCK         ".lock"
 #define HF_REPO_CONFIG       "config"
 #define HF_REPO_CONFIG_NEW   "config.new" /* renamed to the former */
+#define HF_REPO_TMP          "repo/tmp"   /* below the root, as the next */
+#define HF_REPO_STATE        "repo/state"
+#define HF_REPAIR_TEMPORARY  "holdfast-repair" /* below HF_REPO_TMP */
 #define HF_REPO_REFS         "refs/heads"
 #define HF_REPO_REMOTE_REFS  "refs/remotes"
 #define HF_REPO_MIRROR_REFS  "refs/mirrors"

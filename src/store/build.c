@@ -13,6 +13,7 @@
 #include "core/layout.h"
 #include "core/metadata.h"
 #include "core/publish.h"
+#include "core/replace.h"
 #include "core/sweep.h"
 #include "import.h"
 #include "prune.h"
@@ -87,8 +88,12 @@ hf_build_end (HfBuild *build)
 gboolean
 hf_build_open_fetch (HfBuild *build, GError **error)
 {
+  HfStore *store = build->context->store;
+  int entry_fd = build->staging->dir_fd;
   build->fetch
-      = hf_scratch_create (build->context->store, build->staging->dir_fd, HF_FETCH_DIR, error);
+      = build->distrusted == NULL
+            ? hf_scratch_create (store, entry_fd, HF_FETCH_DIR, error)
+            : hf_scratch_create_without (store, entry_fd, HF_FETCH_DIR, build->distrusted, error);
   return build->fetch != NULL;
 }
 
@@ -129,7 +134,7 @@ describe (HfBuild *build, const char *commit, GError **error)
   build->info->commit = g_strdup (commit);
   build->info->origin = g_strdup (build->origin);
   build->info->runtime = metadata->runtime == NULL ? NULL : g_strdup (metadata->runtime->full);
-  build->info->time = g_get_real_time () / G_USEC_PER_SEC;
+  build->info->time = build->time != 0 ? build->time : g_get_real_time () / G_USEC_PER_SEC;
   return TRUE;
 }
 
@@ -161,6 +166,7 @@ hf_build_import (HfBuild *build, const char *commit, GError **error)
     .foreign = build->foreign,
     .ref = build->ref,
     .progress = build->context->progress,
+    .distrusted = build->distrusted,
     .cancellable = build->context->cancellable,
   };
   if (!clear_layout (build, error))
@@ -208,8 +214,13 @@ hf_build_publish (HfBuild *build, GError **error)
 {
   g_clear_pointer (&build->fetch, hf_scratch_free);
   if (!hf_tree_delete (build->staging->dir_fd, HF_FETCH_DIR, error)
-      || g_cancellable_set_error_if_cancelled (build->context->cancellable, error)
-      || !hf_publish (build->staging, build->info, build->expected_active, error))
+      || !hf_tree_delete (build->staging->dir_fd, HF_SHADOW_DIR, error)
+      || g_cancellable_set_error_if_cancelled (build->context->cancellable, error))
+    return FALSE;
+  /* A repair changes nothing of what is installed. */
+  if (build->replaces != NULL)
+    return hf_replace (build->staging, build->info, build->replaces, error);
+  if (!hf_publish (build->staging, build->info, build->expected_active, error))
     return FALSE;
   record (build);
   return TRUE;

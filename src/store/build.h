@@ -20,6 +20,12 @@ typedef struct
   HfScratch *fetch;       /* owned; or %NULL */
   OstreeRepo *foreign;    /* owned; or %NULL */
   HfDeploymentInfo *info; /* owned; once imported */
+
+  /* For a repair, which builds the same image anew. */
+  GHashTable *distrusted; /* not owned; see hf_import_trusts(); or %NULL */
+  const char
+      *replaces; /* not owned; the name of the deployment in whose place it comes, or %NULL */
+  gint64 time;   /* when that was deployed, or 0 for now */
 } HfBuild;
 
 HfBuild *hf_build_begin (const HfInstallContext *context, const HfRef *ref, const char *origin,
@@ -30,3 +36,7 @@ gboolean hf_build_import (HfBuild *build, const char *commit,
 gboolean hf_build_publish (HfBuild *build, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void hf_build_end (HfBuild *build);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfBuild, hf_build_end)
+
+/* install.c: as an install does it. */
+gboolean hf_install_again (HfBuild *build, const char *commit,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -116,6 +116,41 @@ store_copy (HfImport *import, const HfClaim *claim, const char *loose, GError **
   return note_copy (import, error);
 }
 
+/* A corrupt object gives way to ours in one step: whoever looks for it finds the one or the other.
+ * No pruner is at work, as the repository's lock is held shared; another import may have linked the
+ * corrupt one a moment ago, as it may have before.  Whoever has a link to that keeps it.
+ *
+ * Locks: takes `lock` meanwhile, so that the second of two repairs sees what the first has done.  A
+ * crash after the rename leaves a sound object that no deployment links once our entry is swept: the
+ * next repair builds from it, or a prune takes it, and it is missing where it was corrupt. */
+static gboolean
+replace_corrupt (HfImport *import, const HfClaim *claim, const char *loose, gboolean *out_replaced,
+                 GError **error)
+{
+  int entry_fd = import->params.staging->dir_fd, objects_fd = import->params.store->objects_fd;
+  g_auto (HfLock) lock = HF_LOCK_INIT;
+  struct stat st;
+  *out_replaced = FALSE;
+  if (!hf_lock_take (import->params.store->installation, HF_LOCK_CHANGE, &lock, error))
+    return FALSE;
+  if (fstatat (objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) != 0
+      || hf_import_trusts (import, claim->name, &st))
+    return TRUE;
+  g_autofree char *ours = g_strdup_printf (ADOPTED_NAME, claim->name[0]);
+  (void)unlinkat (entry_fd, ours, 0);
+  *out_replaced = linkat (entry_fd, claim->place, entry_fd, ours, 0) == 0
+                  && renameat (entry_fd, ours, objects_fd, loose) == 0;
+  if (*out_replaced)
+    return TRUE;
+  if (!hf_cannot_link (errno))
+    return hf_throw_at (error, "Cannot replace object", objects_fd, loose);
+  (void)unlinkat (entry_fd, ours, 0);
+  /* The repository is on another mount: for a moment the object is missing. */
+  *out_replaced = unlinkat (objects_fd, loose, 0) == 0 && store_copy (import, claim, loose, error);
+  return *out_replaced || (error != NULL && *error != NULL)
+         || hf_throw_at (error, "Cannot replace object", objects_fd, loose);
+}
+
 static gboolean
 link_object (HfImport *import, const HfClaim *claim, GError **error)
 {
@@ -145,7 +180,11 @@ link_object (HfImport *import, const HfClaim *claim, GError **error)
     return store_copy (import, claim, loose, error);
   if (errno != EEXIST)
     return hf_throw_at (error, "Cannot store object", objects_fd, loose);
-  return adopt_stored (import, claim, loose, error);
+  gboolean replaced = FALSE;
+  if (import->params.distrusted != NULL
+      && !replace_corrupt (import, claim, loose, &replaced, error))
+    return FALSE;
+  return replaced || adopt_stored (import, claim, loose, error);
 }
 
 static gboolean

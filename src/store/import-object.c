@@ -29,6 +29,26 @@ hf_cannot_link (int errsv)
   return errsv == EMLINK || errsv == EXDEV || errsv == EPERM;
 }
 
+/**
+ * hf_import_trusts:
+ * @import: an import
+ * @name: an object, CHECKSUM.SUFFIX
+ * @stored: what the repository has under this name
+ *
+ * A repair gives a table of what is stored and was found to be corrupt, a #HfCorruptFile for each
+ * name.  It counts only as long as the same file is there: somebody else may have mended it.
+ *
+ * Returns: whether what is stored may be linked
+ */
+gboolean
+hf_import_trusts (const HfImport *import, const char *name, const struct stat *stored)
+{
+  const HfCorruptFile *corrupt = import->params.distrusted == NULL
+                                     ? NULL
+                                     : g_hash_table_lookup (import->params.distrusted, name);
+  return corrupt == NULL || corrupt->device != stored->st_dev || corrupt->inode != stored->st_ino;
+}
+
 /* Whether a relative link climbs out of the image on its way; what is left of it is a matter of the
  * sandbox, as an absolute link is.  @depth is that of the directory that the link is in. */
 static gboolean
@@ -196,9 +216,10 @@ hf_import_file (HfImport *import, const char *checksum, const HfImportPlace *pla
   gboolean linked, ours, pinned = FALSE;
   int objects_fd = import->params.store->objects_fd;
   hf_object_loose_path (loose, checksum, HF_SUFFIX_FILE);
-  if (fstatat (objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) == 0)
-    return put_from (import, checksum, objects_fd, loose, &st, place, &linked, error);
   hf_object_pin_name (name, checksum, HF_SUFFIX_FILE);
+  if (fstatat (objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) == 0
+      && hf_import_trusts (import, name, &st))
+    return put_from (import, checksum, objects_fd, loose, &st, place, &linked, error);
   HfClaim *claim = hf_import_claim (import, name, &ours);
   if (!ours)
     return put_again (import, claim, checksum, place, error);
@@ -212,6 +233,15 @@ hf_import_file (HfImport *import, const char *checksum, const HfImportPlace *pla
   return !pinned || put_again (import, claim, checksum, place, error);
 }
 
+static gboolean
+is_distrusted (HfImport *import, int objects_fd, const char *loose, const char *name)
+{
+  struct stat st;
+  return import->params.distrusted != NULL
+         && fstatat (objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) == 0
+         && !hf_import_trusts (import, name, &st);
+}
+
 /* Links, moves or copies one metadata object into pins/; @out_new tells whether the repository does
  * not have it, @out_found whether anybody has. */
 static gboolean
@@ -223,15 +253,18 @@ take_metadata (HfImport *import, OstreeObjectType type, const char *checksum, co
   hf_object_loose_path (loose, checksum, hf_object_suffix (type));
   *out_found = TRUE;
   *out_new = FALSE;
-  if (linkat (objects_fd, loose, import->pins_fd, pin, 0) == 0)
-    return TRUE;
-  if (hf_cannot_link (errno))
+  if (!is_distrusted (import, objects_fd, loose, pin))
     {
-      hf_import_note_copies (import);
-      return hf_object_copy (objects_fd, loose, import->pins_fd, pin, 0, error);
+      if (linkat (objects_fd, loose, import->pins_fd, pin, 0) == 0)
+        return TRUE;
+      if (hf_cannot_link (errno))
+        {
+          hf_import_note_copies (import);
+          return hf_object_copy (objects_fd, loose, import->pins_fd, pin, 0, error);
+        }
+      if (errno != ENOENT)
+        return hf_throw_errno (error, "Cannot link %s/%s", HF_PINS_DIR, pin);
     }
-  if (errno != ENOENT)
-    return hf_throw_errno (error, "Cannot link %s/%s", HF_PINS_DIR, pin);
   *out_new = TRUE;
   if (import->fetch_objects_fd >= 0
       && renameat (import->fetch_objects_fd, loose, import->pins_fd, pin) == 0)

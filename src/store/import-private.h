@@ -9,6 +9,7 @@
 #include "object.h"
 
 #include <pthread.h>
+#include <sys/stat.h>
 
 /* An object that several threads may want, and that one of them gets. */
 typedef struct
@@ -57,6 +58,7 @@ void hf_import_note_copies (HfImport *import);
 
 /* import-object.c */
 gboolean hf_cannot_link (int errsv);
+gboolean hf_import_trusts (const HfImport *import, const char *name, const struct stat *stored);
 gboolean hf_import_pin (HfImport *import, OstreeObjectType type, const char *checksum,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_import_file (HfImport *import, const char *checksum, const HfImportPlace *place,

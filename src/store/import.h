@@ -14,6 +14,13 @@
 
 typedef struct HfImport HfImport;
 
+/* A file as it was when it was found to be corrupt. */
+typedef struct
+{
+  dev_t device;
+  ino_t inode;
+} HfCorruptFile;
+
 typedef struct
 {
   HfStore *store;            /* not owned */
@@ -21,6 +28,7 @@ typedef struct
   OstreeRepo *foreign;       /* not owned; a local repository that is only read, or %NULL */
   const HfRef *ref;          /* not owned */
   HfProgress *progress;      /* not owned; or %NULL */
+  GHashTable *distrusted;    /* not owned; see hf_import_trusts(); or %NULL */
   GCancellable *cancellable; /* not owned; or %NULL */
 } HfImportParams;
 

@@ -161,9 +161,11 @@ fetch_and_import (Wanted *wanted, HfBuild *build, GError **error)
   for (guint tries = 0;; tries++)
     {
       g_autoptr (GError) failed = NULL;
+      /* A stored commit that lacks something is taken for complete, too. */
       if (build->fetch != NULL
-          && !hf_fetch_all (build->fetch, wanted->remote, wanted->ref, wanted->commit, tries > 0,
-                            wanted->context->progress, wanted->context->cancellable, error))
+          && !hf_fetch_all (build->fetch, wanted->remote, wanted->ref, wanted->commit,
+                            tries > 0 || build->distrusted != NULL, wanted->context->progress,
+                            wanted->context->cancellable, error))
         return FALSE;
       if (hf_build_import (build, wanted->commit, &failed))
         return TRUE;
@@ -179,13 +181,17 @@ open_source (Wanted *wanted, HfBuild *build, OstreeRepo **out_repo, GError **err
 {
   GCancellable *cancellable = wanted->context->cancellable;
   if (hf_source_is_local (wanted->remote->url))
-    build->foreign = hf_source_open_local (wanted->remote->url, cancellable, error);
+    {
+      build->foreign = hf_source_open_local (wanted->remote->url, cancellable, error);
+      if (build->foreign == NULL)
+        return FALSE;
+    }
   else if (!hf_build_open_fetch (build, error)
            || !hf_fetch_commit (build->fetch, wanted->remote, wanted->ref, wanted->commit,
                                 cancellable, error))
     return FALSE;
   *out_repo = build->foreign != NULL ? build->foreign : build->fetch->repo;
-  return *out_repo != NULL;
+  return TRUE;
 }
 
 /* The runtime is there before the application, whether its commit or only its tree names it. */
@@ -285,6 +291,32 @@ hf_install_remote (const HfInstallContext *context, const char *remote, const Hf
   *out_changed = TRUE;
   notify (context, wanted.deployed != NULL ? "Updated" : "Installed", ref, wanted.commit);
   return TRUE;
+}
+
+/**
+ * hf_install_again:
+ * @build: an attempt, whose origin is the remote to fetch from
+ * @commit: what is or was deployed
+ *
+ * Fetches what the installation lacks of @commit, or has and distrusts, verified as in any install,
+ * and imports it.
+ *
+ * Locks: takes the repository's, shared, not while fetching.
+ *
+ * Returns: %FALSE with %HF_ERROR_NOT_FOUND if there is no such remote any more, or with @error set as
+ *   by hf_install_remote()
+ */
+gboolean
+hf_install_again (HfBuild *build, const char *commit, GError **error)
+{
+  OstreeRepo *repo;
+  g_autoptr (HfMetadata) metadata = NULL;
+  g_auto (Wanted) wanted = { .context = build->context, .ref = build->ref };
+  wanted.remote = hf_remote_get (build->context->store, build->origin, error);
+  wanted.commit = g_strdup (commit);
+  return wanted.remote != NULL && open_source (&wanted, build, &repo, error)
+         && verify_commit (&wanted, repo, &metadata, error)
+         && fetch_and_import (&wanted, build, error);
 }
 
 static gboolean

@@ -30,6 +30,7 @@ hf_scratch_free (HfScratch *scratch)
   if (scratch == NULL)
     return;
   g_clear_object (&scratch->repo);
+  hf_shadow_free (scratch->shadow);
   g_autoptr (GError) ignored = NULL;
   if (scratch->temporary && scratch->name != NULL)
     (void)!hf_tree_delete (scratch->parent_fd, scratch->name, &ignored);
@@ -39,16 +40,35 @@ hf_scratch_free (HfScratch *scratch)
 }
 
 static gboolean
-configure (HfScratch *scratch, HfStore *store, GError **error)
+configure (HfScratch *scratch, int parent_repo_fd, GError **error)
 {
   g_autoptr (GKeyFile) config = ostree_repo_copy_config (scratch->repo);
   /* libostree wants a path here: the descriptor's, which is right wherever the installation is. */
-  g_autofree char *parent = g_strdup_printf ("/proc/self/fd/%d", store->repo_fd);
+  g_autofree char *parent = g_strdup_printf ("/proc/self/fd/%d", parent_repo_fd);
   g_key_file_set_string (config, "core", "parent", parent);
   /* A disk is full when the kernel says so; keeping some of it free is the sweeper's. */
   g_key_file_set_string (config, "core", "min-free-space-percent", "0");
   return ostree_repo_write_config (scratch->repo, config, error)
          && ostree_repo_reload_config (scratch->repo, NULL, error);
+}
+
+static HfScratch *
+create (int parent_repo_fd, int parent_fd, const char *name, GError **error)
+{
+  g_autoptr (HfScratch) scratch = g_new0 (HfScratch, 1);
+  g_autoptr (GError) failed = NULL;
+  scratch->parent_fd = fcntl (parent_fd, F_DUPFD_CLOEXEC, 3);
+  scratch->name = g_strdup (name);
+  scratch->repo = ostree_repo_create_at (parent_fd, name, OSTREE_REPO_MODE_BARE_USER_ONLY, NULL,
+                                         NULL, &failed);
+  if (scratch->repo == NULL || !configure (scratch, parent_repo_fd, &failed))
+    {
+      (void)hf_throw_ostree (error, failed, "Cannot create a private repository");
+      return NULL;
+    }
+  /* Import syncs the file system once, when all is there. */
+  ostree_repo_set_disable_fsync (scratch->repo, TRUE);
+  return g_steal_pointer (&scratch);
 }
 
 /**
@@ -62,20 +82,30 @@ configure (HfScratch *scratch, HfStore *store, GError **error)
 HfScratch *
 hf_scratch_create (HfStore *store, int parent_fd, const char *name, GError **error)
 {
-  g_autoptr (HfScratch) scratch = g_new0 (HfScratch, 1);
-  g_autoptr (GError) failed = NULL;
-  scratch->parent_fd = fcntl (parent_fd, F_DUPFD_CLOEXEC, 3);
-  scratch->name = g_strdup (name);
-  scratch->repo = ostree_repo_create_at (parent_fd, name, OSTREE_REPO_MODE_BARE_USER_ONLY, NULL,
-                                         NULL, &failed);
-  if (scratch->repo == NULL || !configure (scratch, store, &failed))
-    {
-      (void)hf_throw_ostree (error, failed, "Cannot create a private repository");
-      return NULL;
-    }
-  /* Import syncs the file system once, when all is there. */
-  ostree_repo_set_disable_fsync (scratch->repo, TRUE);
-  return g_steal_pointer (&scratch);
+  return create (store->repo_fd, parent_fd, name, error);
+}
+
+/**
+ * hf_scratch_create_without:
+ * @store: the installation's store; it outlives the scratch repository
+ * @parent_fd: an entry
+ * @name: the name of the repository to create there
+ * @distrusted: (element-type utf8 gpointer): stored objects, CHECKSUM.SUFFIX, that are to be fetched
+ *   as if they were not stored
+ *
+ * Returns: (transfer full): a new repository, or %NULL with @error set
+ */
+HfScratch *
+hf_scratch_create_without (HfStore *store, int parent_fd, const char *name, GHashTable *distrusted,
+                           GError **error)
+{
+  g_autoptr (HfShadow) shadow = hf_shadow_create (store, parent_fd, distrusted, error);
+  if (shadow == NULL)
+    return NULL;
+  HfScratch *scratch = create (shadow->dir_fd, parent_fd, name, error);
+  if (scratch != NULL)
+    scratch->shadow = g_steal_pointer (&shadow);
+  return scratch;
 }
 
 /**

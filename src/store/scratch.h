@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "shadow.h"
 #include "store.h"
 
 typedef struct
@@ -13,9 +14,12 @@ typedef struct
   int parent_fd;    /* owned; the directory that it lies in */
   char *name;       /* owned; its name there */
   gboolean temporary;
+  HfShadow *shadow; /* owned; its parent in place of the installation's, or %NULL */
 } HfScratch;
 
 HfScratch *hf_scratch_create (HfStore *store, int parent_fd, const char *name, GError **error);
+HfScratch *hf_scratch_create_without (HfStore *store, int parent_fd, const char *name,
+                                      GHashTable *distrusted, GError **error);
 HfScratch *hf_scratch_create_temporary (HfStore *store, GError **error);
 void hf_scratch_free (HfScratch *scratch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfScratch, hf_scratch_free)

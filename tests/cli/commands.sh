@@ -5,7 +5,7 @@
 # shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
 . "$(dirname "$0")/../lib/holdfast.sh"
 
-COMMANDS='remote-add remote-delete remotes remote-ls install update uninstall list info df history run ps sweep'
+COMMANDS='remote-add remote-delete remotes remote-ls install update uninstall list info df history run ps sweep repair'
 
 every_command_has_help() {
   installation

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What says what is deployed: `active`, and the state of what it names.
+ *
+ * With the unsettled mark set a crash may have left `active` as it is, and settling knows what to do
+ * with it.  Without the mark no crash leaves `active` dangling, missing beside a deployment in
+ * service, or naming what is none: somebody did that, and it is put right.  A state that means nothing
+ * is put right in either case, as settling would take it for out of service.
+ */
+#include "repair-private.h"
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "core/active.h"
+#include "core/layout.h"
+#include "core/lock.h"
+#include "core/settle.h"
+#include "core/trash.h"
+
+#include <errno.h>
+#include <string.h>
+
+/**
+ * hf_repair_wants:
+ * @repair: a repair
+ * @ref: a ref
+ *
+ * Returns: whether it is to be looked at
+ */
+gboolean
+hf_repair_wants (const HfRepair *repair, const HfRef *ref)
+{
+  const GPtrArray *only = repair->only;
+  for (guint i = 0; only != NULL && i < only->len; i++)
+    if (hf_ref_compare (only->pdata[i], ref) == 0)
+      return TRUE;
+  return only == NULL;
+}
+
+/**
+ * hf_repair_in_service:
+ * @branch_fd: a branch directory
+ * @name: a deployment's name
+ *
+ * Returns: whether there is such a deployment, and its state is one in which it may be run
+ */
+gboolean
+hf_repair_in_service (int branch_fd, const char *name)
+{
+  HfDeploymentState state;
+  hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
+  return fd >= 0 && hf_deployment_get_state (fd, &state, NULL) && hf_state_in_service (state);
+}
+
+/* The newest deployment in service: serials begin with the time. */
+static char *
+choose (int branch_fd, GError **error)
+{
+  g_autoptr (GPtrArray) names = hf_branch_deployments (branch_fd, error);
+  const char *best = NULL;
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      const char *name = names->pdata[i];
+      if (hf_repair_in_service (branch_fd, name)
+          && (best == NULL || strcmp (strchr (name, '.'), strchr (best, '.')) > 0))
+        best = name;
+    }
+  return g_strdup (best);
+}
+
+/* What is wrong with `active`, or NULL. */
+static const char *
+complaint (int branch_fd, const char *target, int errsv)
+{
+  struct stat st;
+  if (target == NULL)
+    return errsv == ENOENT ? "is missing" : errsv == EINVAL ? "is no symlink" : NULL;
+  if (!hf_deployment_name_parse (target, NULL, NULL))
+    return "does not name a deployment";
+  return fstatat (branch_fd, target, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT
+             ? "names a deployment that is not there"
+             : NULL;
+}
+
+static gboolean
+flip (HfRepair *repair, int branch_fd, const char *name, GError **error)
+{
+  HfInstallation *installation = repair->store->installation;
+  gboolean pending;
+  return hf_change_begin (installation, &pending, error) && hf_active_set (branch_fd, name, error)
+         && hf_change_end (installation, pending, error);
+}
+
+static gboolean
+mend_link (HfRepair *repair, const HfRef *ref, int branch_fd, GError **error)
+{
+  struct stat st;
+  errno = 0;
+  g_autofree char *target = hf_link_read (branch_fd, HF_ACTIVE_LINK);
+  const char *cause = complaint (branch_fd, target, errno);
+  if (cause == NULL)
+    return TRUE;
+  g_autoptr (GError) failed = NULL;
+  g_autofree char *name = choose (branch_fd, &failed);
+  if (failed != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&failed));
+      return FALSE;
+    }
+  g_autofree char *thing = g_strconcat (HF_DEPLOY_DIR "/", ref->full, "/" HF_ACTIVE_LINK, NULL);
+  if (fstatat (branch_fd, HF_ACTIVE_LINK, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR (st.st_mode))
+    {
+      (void)hf_repair_find_left (repair, thing, "is a directory",
+                                 "move it away; the next repair makes the link");
+      return TRUE;
+    }
+  if (name == NULL)
+    {
+      /* Nothing is deployed, and nothing is wrong with that; or what was is built again, as any
+       * deployment that is damaged. */
+      if (target == NULL ? errno == ENOENT : hf_deployment_name_parse (target, NULL, NULL))
+        return TRUE;
+      (void)hf_repair_find_left (
+          repair, thing, cause,
+          "uninstall it and install it again: no deployment of it is in service");
+      return TRUE;
+    }
+  g_autofree char *mending = g_strdup_printf ("is made to name %s", name);
+  HfFinding *finding = hf_repair_find (repair, thing, cause, mending);
+  if (repair->options.dry_run)
+    return TRUE;
+  (void)!flip (repair, branch_fd, name, &failed);
+  hf_finding_settle (finding, failed);
+  return TRUE;
+}
+
+/* A mode that somebody gave: the record is whole, and `active` names it, so it is in service.  That
+ * its files are whole, too, is looked at afterwards, like those of any other. */
+static void
+mend_state (HfRepair *repair, const HfRef *ref, int branch_fd, const char *name)
+{
+  struct stat st;
+  HfDeploymentState state;
+  g_autoptr (GError) damaged = NULL;
+  hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
+  if (fd < 0 || hf_deployment_get_state (fd, &state, &damaged)
+      || !hf_error_is (damaged, HF_ERROR_DAMAGED)
+      || fstatat (fd, HF_DEPLOYMENT_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG (st.st_mode))
+    return;
+  g_autofree char *thing
+      = g_strconcat (HF_DEPLOY_DIR "/", ref->full, "/", name, "/" HF_DEPLOYMENT_FILE, NULL);
+  g_autofree char *cause
+      = g_strdup_printf ("has mode %04o, which means nothing", st.st_mode & 07777);
+  HfFinding *finding
+      = hf_repair_find (repair, thing, cause, "gets mode 0644, in service, as active names it");
+  if (repair->options.dry_run)
+    return;
+  g_autoptr (GError) failed = NULL;
+  if (fchmodat (fd, HF_DEPLOYMENT_FILE, HF_STATE_SETTLED, 0) != 0)
+    (void)hf_throw_errno (&failed, "Cannot set the mode of %s", HF_DEPLOYMENT_FILE);
+  hf_finding_settle (finding, failed);
+}
+
+static gboolean
+mend_branch (const HfRef *ref, int branch_fd, gpointer data, GError **error)
+{
+  HfRepair *repair = data;
+  gboolean marked;
+  if (!hf_repair_wants (repair, ref))
+    return TRUE;
+  g_autofree char *active = hf_link_read (branch_fd, HF_ACTIVE_LINK);
+  if (active != NULL && hf_deployment_name_parse (active, NULL, NULL))
+    mend_state (repair, ref, branch_fd, active);
+  return hf_unsettled_is_marked (repair->store->installation, &marked, error)
+         && (marked || mend_link (repair, ref, branch_fd, error));
+}
+
+/* Deployments out of service in place keep the mark set until a sweep gets them. */
+static gboolean
+waits_for_sweep (HfInstallation *installation)
+{
+  g_autoptr (GPtrArray) entries = hf_trash_list (installation, NULL);
+  for (guint i = 0; entries != NULL && i < entries->len; i++)
+    if (((const HfTrashEntry *)entries->pdata[i])->in_place)
+      return TRUE;
+  return FALSE;
+}
+
+/**
+ * hf_repair_active:
+ * @repair: a repair
+ *
+ * Locks: takes `lock`; what it does there is a look at each branch directory, and what little there
+ * is to mend.
+ *
+ * Returns: %FALSE with @error set if it cannot go on
+ */
+gboolean
+hf_repair_active (HfRepair *repair, GError **error)
+{
+  HfInstallation *installation = repair->store->installation;
+  g_auto (HfLock) lock = HF_LOCK_INIT;
+  gboolean marked;
+  if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
+      || !hf_branches_visit (installation, mend_branch, repair, error)
+      || !hf_unsettled_is_marked (installation, &marked, error))
+    return FALSE;
+  if (!marked || waits_for_sweep (installation))
+    return TRUE;
+  (void)hf_repair_find (repair, HF_DEPLOY_DIR, "is marked: a change was cut short", "is settled");
+  repair->settle = repair->sweep = TRUE;
+  return TRUE;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Mending deployments.  One that is damaged is not touched: the same image is built anew, as an
+ * install builds it, from what is stored whole and otherwise from its origin, verified like any
+ * install; and the new deployment takes the place of the damaged one by the ordinary exchange.  So
+ * whoever runs from the damaged one keeps every file that he has, at every instant one of the two is
+ * deployed, and whatever cuts the repair short leaves what cuts an install short leaves.
+ *
+ * A file that was altered in place altered the stored object, too, as they are one inode.  The new
+ * deployment brings a new inode; that replaces the stored one, and the old one goes with its last
+ * link.  What cannot be had stays as it is.
+ */
+#include "repair-private.h"
+
+#include "base/error.h"
+#include "build.h"
+#include "core/layout.h"
+#include "import.h"
+#include "remotes.h"
+
+#include <string.h>
+
+/* Of one deployment that lost everything, every file is a finding; these are told one by one. */
+#define MOST_TOLD 20
+
+/* Why a deployment cannot be fetched again, or NULL. */
+static char *
+find_obstacle (HfRepair *repair, const HfSubject *subject)
+{
+  if (!hf_subject_lacks (subject))
+    return NULL;
+  if (strcmp (subject->origin, HF_ORIGIN_LOCAL) == 0)
+    return g_strdup (
+        "stays as it is: it came from a directory or tarball, and what is lost of it is"
+        " stored nowhere: uninstall it, sweep, and install it from there again");
+  g_autoptr (HfRemote) remote = hf_remote_get (repair->store, subject->origin, NULL);
+  if (remote != NULL)
+    return NULL;
+  return g_strdup_printf (
+      "stays as it is: its remote %s, which has what is lost of it, is not known"
+      " any more: add that again with holdfast remote-add and repair again",
+      subject->origin);
+}
+
+static void
+say (HfRepair *repair, HfSubject *subject)
+{
+  g_autofree char *obstacle = find_obstacle (repair, subject);
+  g_autofree char *mending
+      = hf_subject_lacks (subject)
+            ? g_strdup_printf ("%s is built anew, and what is lost is fetched from remote %s",
+                               subject->ref->full, subject->origin)
+            : g_strdup_printf ("%s is built anew from what is stored", subject->ref->full);
+  for (guint i = 0; i < subject->damages->len; i++)
+    {
+      const HfDamage *damage = subject->damages->pdata[i];
+      g_autofree char *thing = strcmp (damage->place, ".") == 0
+                                   ? g_strdup (subject->path)
+                                   : g_strconcat (subject->path, "/", damage->place, NULL);
+      g_autofree char *more
+          = i < MOST_TOLD || i + 1 == subject->damages->len
+                ? NULL
+                : g_strdup_printf ("and %u more are damaged", subject->damages->len - i);
+      const char *cause = more != NULL ? more : damage->cause;
+      const char *what = more != NULL ? subject->path : thing;
+      g_ptr_array_add (subject->findings, obstacle != NULL
+                                              ? hf_repair_find_left (repair, what, cause, obstacle)
+                                              : hf_repair_find (repair, what, cause, mending));
+      if (more != NULL)
+        break;
+    }
+}
+
+/* What an import must not take from the store. */
+static GHashTable *
+distrust (GHashTable *bad, const char *commit)
+{
+  GHashTable *distrusted = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  GHashTableIter iter;
+  gpointer key, value;
+  g_hash_table_iter_init (&iter, bad);
+  while (g_hash_table_iter_next (&iter, &key, &value))
+    {
+      const HfBadObject *object = value;
+      if (object->verdict.health == HF_OBJECT_MISSING)
+        continue;
+      HfCorruptFile *file = g_new0 (HfCorruptFile, 1);
+      file->device = object->verdict.st.st_dev;
+      file->inode = object->verdict.st.st_ino;
+      g_hash_table_insert (distrusted, g_strdup (key), file);
+    }
+  /* A commit that is stored is never scanned for what it lacks, so a fetch must not see it.  To the
+   * import this is no file that there is, and so says nothing. */
+  HfObjectPath name;
+  hf_object_pin_name (name, commit, HF_SUFFIX_COMMIT);
+  if (!g_hash_table_contains (distrusted, name))
+    g_hash_table_insert (distrusted, g_strdup (name), g_new0 (HfCorruptFile, 1));
+  return distrusted;
+}
+
+static gboolean
+build_anew (HfRepair *repair, HfSubject *subject, GHashTable *bad, GError **error)
+{
+  const HfInstallContext context
+      = { .store = repair->store, .cancellable = repair->options.cancellable };
+  g_autoptr (GHashTable) distrusted = distrust (bad, subject->commit);
+  g_autoptr (HfBuild) build = hf_build_begin (&context, subject->ref, subject->origin, error);
+  if (build == NULL)
+    return FALSE;
+  build->distrusted = distrusted;
+  build->replaces = subject->name;
+  build->time = subject->info != NULL ? subject->info->time : 0;
+  gboolean imported = hf_subject_lacks (subject) ? hf_install_again (build, subject->commit, error)
+                                                 : hf_build_import (build, subject->commit, error);
+  return imported && hf_build_publish (build, error);
+}
+
+/* Looks again, as others that were mended may have brought what this one needs. */
+static gboolean
+mend (HfRepair *repair, HfSubject *subject, GError **error)
+{
+  g_autoptr (GHashTable) bad = hf_bad_objects_new ();
+  if (!hf_subject_examine (subject, repair, bad, error))
+    return FALSE;
+  if (subject->damages->len == 0 && !hf_subject_lacks (subject))
+    return TRUE;
+  if (subject->findings->len == 0)
+    say (repair, subject);
+  g_autofree char *obstacle = find_obstacle (repair, subject);
+  if (obstacle != NULL)
+    return hf_throw (error, HF_ERROR_DAMAGED, "%s %s", subject->ref->full, obstacle);
+  repair->sweep = TRUE;
+  return build_anew (repair, subject, bad, error);
+}
+
+static void
+mend_all (HfRepair *repair, GPtrArray *subjects)
+{
+  for (guint i = 0; i < subjects->len; i++)
+    {
+      HfSubject *subject = subjects->pdata[i];
+      g_autoptr (GError) failed = NULL;
+      if (subject->damages->len == 0 && g_hash_table_size (subject->needs) == 0)
+        continue;
+      (void)!mend (repair, subject, &failed);
+      for (guint j = 0; j < subject->findings->len; j++)
+        {
+          HfFinding *finding = subject->findings->pdata[j];
+          if (failed == NULL || finding->outcome == HF_FINDING_PLANNED)
+            hf_finding_settle (finding, failed);
+        }
+    }
+}
+
+/**
+ * hf_repair_deployments:
+ * @repair: a repair
+ *
+ * Looks at every image that is deployed, and mends those that are damaged.
+ *
+ * Locks: see hf_repair_objects() and hf_install_remote().
+ *
+ * Returns: %FALSE with @error set if it cannot go on
+ */
+gboolean
+hf_repair_deployments (HfRepair *repair, GError **error)
+{
+  g_autoptr (GHashTable) bad = hf_bad_objects_new ();
+  g_autoptr (GPtrArray) subjects = hf_subjects_list (repair, error);
+  for (guint i = 0; subjects != NULL && i < subjects->len; i++)
+    {
+      HfSubject *subject = subjects->pdata[i];
+      if (repair->options.progress != NULL)
+        repair->options.progress (subject->path, repair->options.data);
+      if (!hf_subject_examine (subject, repair, bad, error))
+        return FALSE;
+    }
+  if (subjects == NULL || !hf_repair_objects (repair, bad, subjects, error))
+    return FALSE;
+  for (guint i = 0; i < subjects->len; i++)
+    if (((const HfSubject *)subjects->pdata[i])->damages->len > 0)
+      say (repair, subjects->pdata[i]);
+  if (!repair->options.dry_run)
+    mend_all (repair, subjects);
+  return !g_cancellable_set_error_if_cancelled (repair->options.cancellable, error);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A repair from its beginning to its end: the order of its parts, and its findings.
+ *
+ * What is deployed comes first, from what everything else hangs on: `active`, then the images, which
+ * are mended before anything is settled or swept, since to both of these a damaged deployment could
+ * look like one that nobody wants.  Then what is out of service, then debris, and at the end the
+ * ordinary settling and sweep, which nothing is done twice for.
+ */
+#include "repair.h"
+
+#include "base/error.h"
+#include "core/lock.h"
+#include "core/settle.h"
+#include "core/sweep.h"
+#include "prune.h"
+#include "repair-private.h"
+
+static void
+finding_free (HfFinding *finding)
+{
+  g_free (finding->thing);
+  g_free (finding->cause);
+  g_free (finding->mending);
+  g_free (finding->reason);
+  g_free (finding);
+}
+
+/**
+ * hf_repair_new:
+ * @options: what is to be done; everything in it outlives the repair
+ *
+ * Returns: (transfer full): a repair that has found nothing yet
+ */
+HfRepair *
+hf_repair_new (const HfRepairOptions *options)
+{
+  HfRepair *repair = g_new0 (HfRepair, 1);
+  repair->options = *options;
+  repair->findings = g_ptr_array_new_with_free_func ((GDestroyNotify)finding_free);
+  return repair;
+}
+
+/**
+ * hf_repair_free:
+ * @repair: (nullable) (transfer full): a repair
+ */
+void
+hf_repair_free (HfRepair *repair)
+{
+  if (repair == NULL)
+    return;
+  g_ptr_array_unref (repair->findings);
+  hf_verify_free (repair->verify);
+  g_clear_pointer (&repair->only, g_ptr_array_unref);
+  g_free (repair);
+}
+
+/**
+ * hf_repair_limit:
+ * @repair: a repair
+ * @only: (element-type HfRef): what to look at
+ *
+ * Has it look at what is deployed for these and at nothing else.
+ */
+void
+hf_repair_limit (HfRepair *repair, GPtrArray *only)
+{
+  g_clear_pointer (&repair->only, g_ptr_array_unref);
+  repair->only = g_ptr_array_ref (only);
+}
+
+/**
+ * hf_repair_findings:
+ * @repair: a repair
+ *
+ * Returns: (transfer none) (element-type HfFinding): what it found, in that order
+ */
+const GPtrArray *
+hf_repair_findings (const HfRepair *repair)
+{
+  return repair->findings;
+}
+
+static HfFinding *
+add_finding (HfRepair *repair, const char *thing, const char *cause, const char *mending,
+             HfFindingOutcome outcome)
+{
+  HfFinding *finding = g_new0 (HfFinding, 1);
+  finding->thing = g_strdup (thing);
+  finding->cause = g_strdup (cause);
+  finding->mending = g_strdup (mending);
+  finding->outcome = outcome;
+  g_ptr_array_add (repair->findings, finding);
+  if (repair->options.found != NULL)
+    repair->options.found (finding, repair->options.data);
+  return finding;
+}
+
+/**
+ * hf_repair_find:
+ * @repair: a repair
+ * @thing: what is damaged, below the installation
+ * @cause: what is wrong with it
+ * @mending: what is going to be done about it, as "it is …"
+ *
+ * Says so.  The caller then does it, unless it is only to look.
+ *
+ * Returns: (transfer none): the finding
+ */
+HfFinding *
+hf_repair_find (HfRepair *repair, const char *thing, const char *cause, const char *mending)
+{
+  return add_finding (repair, thing, cause, mending, HF_FINDING_PLANNED);
+}
+
+/**
+ * hf_repair_find_left:
+ * @repair: a repair
+ * @thing: what is damaged, below the installation
+ * @cause: what is wrong with it
+ * @advice: what a person can do about it
+ *
+ * Says what is left to a person.
+ *
+ * Returns: (transfer none): the finding
+ */
+HfFinding *
+hf_repair_find_left (HfRepair *repair, const char *thing, const char *cause, const char *advice)
+{
+  return add_finding (repair, thing, cause, advice, HF_FINDING_LEFT);
+}
+
+/**
+ * hf_repair_note:
+ * @repair: a repair
+ * @thing: something that does no harm and is not known to be ours, below the installation
+ * @cause: what is to be said of it
+ * @advice: what a person can do about it
+ */
+void
+hf_repair_note (HfRepair *repair, const char *thing, const char *cause, const char *advice)
+{
+  (void)add_finding (repair, thing, cause, advice, HF_FINDING_NOTED);
+}
+
+/**
+ * hf_finding_settle:
+ * @finding: something that was to be mended
+ * @failed: (nullable): why it was not
+ */
+void
+hf_finding_settle (HfFinding *finding, const GError *failed)
+{
+  finding->outcome = failed == NULL ? HF_FINDING_MENDED : HF_FINDING_LEFT;
+  if (failed != NULL && finding->reason == NULL)
+    finding->reason = g_strdup (failed->message);
+}
+
+/* Under `lock`.  Everything that is deployed looks like it by now. */
+static gboolean
+settle (HfRepair *repair, GError **error)
+{
+  HfInstallation *installation = repair->store->installation;
+  g_auto (HfLock) lock = HF_LOCK_INIT;
+  gboolean pending;
+  return hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
+         && hf_change_begin (installation, &pending, error) && hf_settle (installation, error);
+}
+
+static gboolean
+any_left (const HfRepair *repair)
+{
+  for (guint i = 0; i < repair->findings->len; i++)
+    if (((const HfFinding *)repair->findings->pdata[i])->outcome == HF_FINDING_LEFT)
+      return TRUE;
+  return FALSE;
+}
+
+/* While something stays damaged, what is needed cannot be told from all that is stored. */
+static gboolean
+sweep (HfRepair *repair, GError **error)
+{
+  g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
+  HfSweepStore functions = hf_store_for_sweep (repair->store);
+  report->full = repair->full && !any_left (repair);
+  return hf_sweep_all (repair->store->installation, &functions, report, error);
+}
+
+static void
+finish_findings (HfRepair *repair, const GError *failed)
+{
+  for (guint i = 0; i < repair->findings->len; i++)
+    {
+      HfFinding *finding = repair->findings->pdata[i];
+      if (finding->outcome == HF_FINDING_PLANNED)
+        hf_finding_settle (finding, failed);
+    }
+}
+
+static gboolean
+finish (HfRepair *repair, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  if ((!repair->settle || settle (repair, &failed)) && (!repair->sweep || sweep (repair, &failed)))
+    {
+      finish_findings (repair, NULL);
+      return TRUE;
+    }
+  finish_findings (repair, failed);
+  g_propagate_error (error, g_steal_pointer (&failed));
+  return FALSE;
+}
+
+/**
+ * hf_repair_installation:
+ * @repair: a repair
+ * @store: the store of the installation
+ *
+ * Finds what is damaged and, unless it is only to look, mends it.
+ *
+ * Locks: takes all of them, each for a short piece of work; none is held while verifying or fetching
+ * but the shared one of the `.ref` of what is looked at.
+ *
+ * Returns: %FALSE with @error set if the repair could not go on; what could not be mended is no
+ *   error, it is in the findings
+ */
+gboolean
+hf_repair_installation (HfRepair *repair, HfStore *store, GError **error)
+{
+  repair->store = store;
+  repair->verify = hf_verify_new (store);
+  if (!hf_repair_active (repair, error) || !hf_repair_deployments (repair, error))
+    return FALSE;
+  if (repair->only == NULL
+      && (!hf_repair_entries (repair, error) || !hf_repair_debris (repair, error)
+          || !hf_repair_store (repair, error)))
+    return FALSE;
+  return repair->options.dry_run || finish (repair, error);
+}
