@@ -6,6 +6,7 @@
 
 #include "base/interrupt.h"
 #include "command.h"
+#include "core/history.h"
 #include "options.h"
 #include "output.h"
 
@@ -130,7 +131,11 @@ repair_opened (const char *path, HfRepair *repair, char **names, HfRepairOptions
     hf_repair_limit (repair, only);
   g_autoptr (HfStore) store = hf_store_open (
       installation, options->dry_run ? HF_OPEN_EXISTING : HF_OPEN_OR_CREATE, error);
-  return store != NULL && hf_repair_installation (repair, store, error);
+  gboolean done = store != NULL && hf_repair_installation (repair, store, error);
+  const HfHistoryEvent event = { .kind = HF_HISTORY_REPAIR };
+  if (count (hf_repair_findings (repair), HF_FINDING_MENDED) > 0)
+    hf_history_record (installation, &event);
+  return done;
 }
 
 /**

@@ -12,6 +12,7 @@
 #include "layout.h"
 #include "lock.h"
 #include "retire.h"
+#include "roots.h"
 #include "settle.h"
 
 #include <errno.h>
@@ -34,8 +35,8 @@ check_still_there (int branch_fd, const HfRef *ref, const char *old, gboolean *o
   return hf_throw (error, HF_ERROR_CHANGED, "%s was changed by somebody else meanwhile", ref->full);
 }
 
-/* What else depends on the name or the record of @old: whether a rollback holds it, and since when it is
- * out of service, by the time of its record.  A crash before this loses the hold. */
+/* What else depends on the name or the record of @old: whether a rollback holds it, what roots name it,
+ * and since when it is out of service, by the time of its record.  A crash before this loses the hold. */
 static gboolean
 take_over (HfStaging *staging, int branch_fd, const char *old, const char *name, GError **error)
 {
@@ -47,7 +48,8 @@ take_over (HfStaging *staging, int branch_fd, const char *old, const char *name,
       (void)utimensat (staging->dir_fd, HF_DEPLOYMENT_FILE, times, AT_SYMLINK_NOFOLLOW);
     }
   g_autofree char *held = hf_link_read (branch_fd, HF_HELD_LINK);
-  return g_strcmp0 (held, old) != 0 || hf_held_set (branch_fd, name, error);
+  return (g_strcmp0 (held, old) != 0 || hf_held_set (branch_fd, name, error))
+         && hf_roots_move (staging->installation, old, name, error);
 }
 
 static gboolean

@@ -206,10 +206,10 @@ hf_roots_any_ended (const HfRoots *roots)
   return FALSE;
 }
 
-/* The file appears whole, by a rename that replaces nothing.  A crash before it leaves a name that begins
- * with a dot, which the next one replaces. */
+/* The file appears whole, by a rename.  A crash before it leaves a name that begins with a dot, which the
+ * next one replaces. */
 static gboolean
-write_root (HfInstallation *installation, const HfRoot *root, GError **error)
+write_root (HfInstallation *installation, const HfRoot *root, guint flags, GError **error)
 {
   g_autofree char *space = g_path_get_dirname (root->path);
   g_autofree char *directory = g_strconcat (HF_ROOTS_DIR "/", space, NULL);
@@ -224,7 +224,7 @@ write_root (HfInstallation *installation, const HfRoot *root, GError **error)
   (void)unlinkat (fd, HF_ROOT_FILE_NEW, 0);
   if (!hf_file_write_new (fd, HF_ROOT_FILE_NEW, data, length, 0644, error))
     return FALSE;
-  if (renameat2 (fd, HF_ROOT_FILE_NEW, fd, name, RENAME_NOREPLACE) != 0)
+  if (renameat2 (fd, HF_ROOT_FILE_NEW, fd, name, flags) != 0)
     {
       int errsv = errno;
       (void)unlinkat (fd, HF_ROOT_FILE_NEW, 0);
@@ -283,7 +283,37 @@ hf_root_add (HfInstallation *installation, const char *path, const HfRef *ref, c
   g_autoptr (HfRoot) root = hf_root_new (path, ref, lease->name);
   g_autofree char *target = hf_lease_path (installation, lease);
   return (link == NULL || hf_root_link_make (root, link, target, error))
-         && write_root (installation, root, error);
+         && write_root (installation, root, RENAME_NOREPLACE, error);
+}
+
+/**
+ * hf_roots_move:
+ * @installation: an installation
+ * @from: the name of a deployment that another takes the place of
+ * @to: that one's name
+ *
+ * Has the roots of the one keep the other.  One with a link stays as it is: its link, which is not ours to
+ * change, leads to the former.
+ *
+ * Locks: needs `lock`; @to is not out of service.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_roots_move (HfInstallation *installation, const char *from, const char *to, GError **error)
+{
+  g_autoptr (HfRoots) roots = hf_roots_load (installation, error);
+  for (guint i = 0; roots != NULL && i < roots->all->len; i++)
+    {
+      HfRoot *root = roots->all->pdata[i];
+      if (root->link != NULL || strcmp (root->deployment, from) != 0)
+        continue;
+      g_free (root->deployment);
+      root->deployment = g_strdup (to);
+      if (!write_root (installation, root, 0, error))
+        return FALSE;
+    }
+  return roots != NULL;
 }
 
 /* What the root kept beside the active deployment may be more than is kept without it. */

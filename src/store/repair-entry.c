@@ -15,6 +15,7 @@
 #include "core/layout.h"
 #include "core/lock.h"
 #include "core/openers.h"
+#include "core/roots.h"
 
 #include <errno.h>
 #include <string.h>
@@ -111,6 +112,16 @@ mend_ref (HfRepair *repair, int dir_fd, const char *path)
   gboolean made = make_ref (dir_fd, &failed);
   hf_finding_settle (finding, failed);
   return made;
+}
+
+/* What a root keeps is not given up for its record. */
+static gboolean
+is_rooted (HfRepair *repair, const char *path)
+{
+  const char *name = strrchr (path, '/') + 1;
+  const char *removed = hf_removed_name_deployment (name);
+  g_autoptr (HfRoots) roots = hf_roots_load (repair->store->installation, NULL);
+  return roots == NULL || hf_roots_find (roots, removed != NULL ? removed : name) != NULL;
 }
 
 /* From whatever state it was in, deletion goes on from here; nothing is restored from it. */
@@ -221,7 +232,12 @@ hf_repair_entry (HfRepair *repair, const char *path, GError **error)
   if (!mend_ref (repair, dir_fd, path))
     return TRUE;
   g_autofree char *thing = g_strconcat (path, "/" HF_DEPLOYMENT_FILE, NULL);
-  if (!hf_deployment_get_state (dir_fd, &state, &failed))
+  gboolean stateless = !hf_deployment_get_state (dir_fd, &state, &failed);
+  if (stateless && is_rooted (repair, path))
+    (void)hf_repair_find_left (
+        repair, thing, "has a mode which means nothing",
+        "a root keeps the entry: make it 0644 if it is whole, or remove the root");
+  else if (stateless)
     mend_state (repair, dir_fd, thing);
   else
     mend_record (repair, dir_fd, strrchr (path, '/') + 1, thing);

@@ -87,6 +87,22 @@ healthy() {
 }
 promise 'an installation that is well is left exactly as it is' healthy
 
+# What is kept for good is what was rooted, and not what was wrong with it.
+rooted() {
+  undamaged
+  hf root add mine "$HELLO"
+  rm "$D/tree/files/bin/hello"
+  expect 0 hf repair
+  hf sweep
+  swept
+  equal "$(hf root list --json >"$T/out"; json 'd[0]["serial"]')" \
+    "$(active_of "$HELLO" | cut -d. -f2)" 'what the root keeps'
+  matches "$(hf history)" 'repair'
+  hf root remove mine
+  names | diff -U0 "$T/undamaged" - || fail 'it is not as it was before'
+}
+promise 'a root keeps the deployment that comes in the place of a damaged one' rooted
+
 # --- Objects --------------------------------------------------------------------------------------
 
 # The same inode in the store and in the tree.
