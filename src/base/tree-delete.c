@@ -12,6 +12,7 @@
 
 #include "error.h"
 #include "fd.h"
+#include "tree-walk.h"
 #include "work-queue.h"
 
 #include <errno.h>
@@ -38,7 +39,8 @@ typedef struct
 
 typedef struct
 {
-  int dfd; /* where the tree is */
+  int dfd;          /* where the tree is */
+  HfLedger *ledger; /* not owned; or %NULL */
   GArray *levels;
   GError *first; /* owned; the first thing that went wrong */
 } Deletion;
@@ -176,8 +178,10 @@ leave (Deletion *deletion)
   int parent_fd = parent != NULL ? dirfd (parent->dir) : deletion->dfd;
   g_autofree char *name = g_steal_pointer (&level->name);
   gboolean failed = level->failed;
+  struct stat st = level->st;
   g_array_set_size (deletion->levels, depth - 1);
-  if (!failed && unlinkat (parent_fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
+  if (!failed && hf_ledger_unlink_known (deletion->ledger, parent_fd, name, &st) != 0
+      && errno != ENOENT)
     {
       note_failure (deletion, name);
       failed = TRUE;
@@ -197,7 +201,7 @@ delete_entry (Deletion *deletion, const struct dirent *entry)
     return;
   if (entry->d_type != DT_DIR)
     {
-      if (unlinkat (dfd, entry->d_name, 0) == 0 || errno == ENOENT)
+      if (hf_ledger_unlink_listed (deletion->ledger, dfd, entry) == 0 || errno == ENOENT)
         return;
       if (errno != EISDIR)
         {
@@ -232,11 +236,12 @@ delete_levels (Deletion *deletion)
 }
 
 static gboolean
-delete_sequentially (int dfd, const char *name, GError **error)
+delete_sequentially (int dfd, const char *name, HfLedger *ledger, GError **error)
 {
-  Deletion deletion = { .dfd = dfd, .levels = g_array_new (FALSE, TRUE, sizeof (Level)) };
+  Deletion deletion
+      = { .dfd = dfd, .ledger = ledger, .levels = g_array_new (FALSE, TRUE, sizeof (Level)) };
   g_array_set_clear_func (deletion.levels, (GDestroyNotify)level_clear);
-  gboolean gone = unlinkat (dfd, name, 0) == 0;
+  gboolean gone = hf_ledger_unlink (ledger, dfd, name, 0) == 0;
   if (!gone && errno == EISDIR && enter (&deletion, dfd, name))
     delete_levels (&deletion);
   else if (!gone && errno != ENOENT)
@@ -285,46 +290,69 @@ find_subtrees (int dfd, const char *name)
   return g_steal_pointer (&leaves);
 }
 
+/* What threads share. */
+typedef struct
+{
+  int dfd;
+  HfLedger *ledger;
+} Shared;
+
 static gboolean
 delete_subtree (HfWorkQueue *queue, gpointer task, gpointer data, GError **error)
 {
+  const Shared *shared = data;
   g_autofree char *path = task;
   char *slash = strrchr (path, '/');
   if (slash == NULL)
     return TRUE;
   *slash = '\0';
-  hf_autofd int fd = hf_open_same_mount (GPOINTER_TO_INT (data), path, O_RDONLY | O_DIRECTORY);
+  hf_autofd int fd = hf_open_same_mount (shared->dfd, path, O_RDONLY | O_DIRECTORY);
   if (fd >= 0)
-    (void)!delete_sequentially (fd, slash + 1, NULL);
+    (void)!delete_sequentially (fd, slash + 1, shared->ledger, NULL);
   return TRUE;
 }
 
 /* Takes most of a large tree away with all processors.  What it leaves, for whatever reason, is met
  * again by whoever deletes the tree in order, who then says why it stays. */
 static void
-delete_in_parallel (int dfd, const char *name)
+delete_in_parallel (int dfd, const char *name, HfLedger *ledger)
 {
+  Shared shared = { dfd, ledger };
   g_autoptr (GPtrArray) subtrees = find_subtrees (dfd, name);
   g_autoptr (GError) ignored = NULL;
   if (subtrees->len >= ENOUGH_SUBTREES / 4)
-    (void)!hf_work_queue_run (g_steal_pointer (&subtrees), HF_WORK_IDLE, delete_subtree,
-                              GINT_TO_POINTER (dfd), &ignored);
+    (void)!hf_work_queue_run (g_steal_pointer (&subtrees), HF_WORK_IDLE, delete_subtree, &shared,
+                              &ignored);
+}
+
+/* See HfTreeVisit. */
+static gboolean
+take (const HfTreeWalk *walk, int dfd, const char *name, ino_t inode, gpointer data)
+{
+  struct stat st;
+  if (fstatat (dfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    hf_ledger_take (data, &st);
+  return TRUE;
 }
 
 /**
  * hf_tree_delete:
  * @dfd: a directory
  * @name: the tree to delete, one component; anything but a directory is unlinked
+ * @ledger: (nullable): where to count what is freed, or %NULL
  *
- * Deletes as much as can be deleted.  Nothing to delete is success.
+ * Deletes as much as can be deleted.  Nothing to delete is success.  In a dry run, what keeps a tree from
+ * being deleted is told as far as a look can tell: a mount, and not an immutable file.
  *
  * Locks: whatever keeps others from using the tree.
  *
  * Returns: %FALSE with the first thing that stays in @error
  */
 gboolean
-hf_tree_delete (int dfd, const char *name, GError **error)
+hf_tree_delete (int dfd, const char *name, HfLedger *ledger, GError **error)
 {
-  delete_in_parallel (dfd, name);
-  return delete_sequentially (dfd, name, error);
+  if (hf_ledger_is_dry (ledger))
+    return hf_tree_walk (dfd, name, take, ledger, error);
+  delete_in_parallel (dfd, name, ledger);
+  return delete_sequentially (dfd, name, ledger, error);
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "ledger.h"
 
-gboolean hf_tree_delete (int dfd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_tree_delete (int dfd, const char *name, HfLedger *ledger,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;

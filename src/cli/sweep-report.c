@@ -44,7 +44,7 @@ describe_holders (const HfSweepEntry *entry)
 }
 
 static void
-print_entry (const HfSweepEntry *entry)
+print_entry (const HfSweepEntry *entry, gboolean dry)
 {
   const char *name = entry_name (entry);
   g_autofree char *commit = entry->info != NULL ? hf_output_commit (entry->info->commit) : NULL;
@@ -52,7 +52,7 @@ print_entry (const HfSweepEntry *entry)
   switch (entry->outcome)
     {
     case HF_SWEEP_SWEPT:
-      hf_output_line ("Swept %s", what);
+      hf_output_line (dry ? "Would sweep %s" : "Swept %s", what);
       break;
     case HF_SWEEP_HELD:
       {
@@ -77,13 +77,16 @@ static void
 print_text (const HfSweepReport *report)
 {
   for (guint i = 0; i < report->entries->len; i++)
-    print_entry (report->entries->pdata[i]);
+    print_entry (report->entries->pdata[i], report->dry_run);
   /* An idle sweep says nothing. */
-  if (report->entries->len == report->kept && report->objects == 0)
+  if (report->entries->len == report->kept && report->inodes == 0)
     return;
   g_autofree char *freed = g_format_size (report->bytes);
-  hf_output_line ("%u swept, %u held, %u damaged; %" G_GUINT64_FORMAT " objects, %s freed",
-                  report->swept, report->held, report->damaged, report->objects, freed);
+  hf_output_line ("%u %s, %u held, %u damaged; %" G_GUINT64_FORMAT " objects, %" G_GUINT64_FORMAT
+                  " inodes, %s %s",
+                  report->swept, report->dry_run ? "to sweep" : "swept", report->held,
+                  report->damaged, report->objects, report->inodes, freed,
+                  report->dry_run ? "to free" : "freed");
   if (report->full)
     hf_output_line ("All stored objects were looked at: %s",
                     report->reason != NULL ? report->reason : "asked for");
@@ -154,6 +157,8 @@ print_json (const HfSweepReport *report, GError **error)
   add_entries (builder, "kept", report, HF_SWEEP_KEPT);
   hf_json_add_int (builder, "objects", (gint64)report->objects);
   hf_json_add_int (builder, "bytes", (gint64)report->bytes);
+  hf_json_add_int (builder, "inodes", (gint64)report->inodes);
+  hf_json_add_bool (builder, "dry_run", report->dry_run);
   hf_json_add_bool (builder, "full", report->full);
   hf_json_add_string (builder, "full_reason", report->reason);
   return hf_json_print (builder, error);

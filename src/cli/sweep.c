@@ -35,8 +35,11 @@ hf_command_sweep (HfProgram *program, int argc, char **argv, int *status, GError
 {
   gboolean full = FALSE;
   gboolean now = FALSE;
+  gboolean dry_run = FALSE;
   const GOptionEntry entries[] = {
     { "full", 0, 0, G_OPTION_ARG_NONE, &full, "Look at the whole repository for what nothing needs",
+      NULL },
+    { "dry-run", 0, 0, G_OPTION_ARG_NONE, &dry_run, "Change nothing: tell what would be freed",
       NULL },
     { "now", 0, 0, G_OPTION_ARG_NONE, &now, "Do not spare what was removed lately", NULL },
     G_OPTION_ENTRY_NULL,
@@ -53,6 +56,7 @@ hf_command_sweep (HfProgram *program, int argc, char **argv, int *status, GError
   g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
   gboolean needed = full;
   report->now = now;
+  report->dry_run = dry_run;
   if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
     return FALSE;
   if (installation != NULL && !full && !hf_sweep_needed (installation, report, &needed, error))
@@ -63,11 +67,11 @@ hf_command_sweep (HfProgram *program, int argc, char **argv, int *status, GError
     return hf_store_exec (program, error);
   g_autoptr (HfProgress) progress = hf_progress_line_new (program);
   report->full = full;
-  report->progress = progress;
+  report->progress = dry_run ? NULL : progress;
   /* Also what could not be carried to its end is told. */
   g_autoptr (GError) failed = NULL;
   gboolean done = !needed || program->reclaim (installation, report, &failed);
-  if (needed)
+  if (needed && !dry_run)
     record (installation, report);
   if (!hf_sweep_report_print (report, program->json, error))
     return FALSE;

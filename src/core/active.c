@@ -115,6 +115,7 @@ hf_active_is_held (HfInstallation *installation, const HfRef *ref)
  * hf_held_drop_stale:
  * @branch_fd: a branch directory
  * @active: (nullable): the name of its active deployment
+ * @ledger: (nullable): where to count what is freed, or %NULL
  *
  * Removes a `held` that names another, which means nothing any more.
  *
@@ -123,13 +124,13 @@ hf_active_is_held (HfInstallation *installation, const HfRef *ref)
  * Returns: %FALSE with @error set on failure
  */
 gboolean
-hf_held_drop_stale (int branch_fd, const char *active, GError **error)
+hf_held_drop_stale (int branch_fd, const char *active, HfLedger *ledger, GError **error)
 {
-  (void)unlinkat (branch_fd, HF_HELD_LINK_NEW, 0);
+  (void)hf_ledger_unlink (ledger, branch_fd, HF_HELD_LINK_NEW, 0);
   g_autofree char *held = hf_link_read (branch_fd, HF_HELD_LINK);
   if (held == NULL || g_strcmp0 (held, active) == 0)
     return held != NULL || errno == ENOENT
            || hf_throw_at (error, "Cannot read", branch_fd, HF_HELD_LINK);
-  return unlinkat (branch_fd, HF_HELD_LINK, 0) == 0
+  return hf_ledger_unlink (ledger, branch_fd, HF_HELD_LINK, 0) == 0
          || hf_throw_at (error, "Cannot remove", branch_fd, HF_HELD_LINK);
 }

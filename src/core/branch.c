@@ -251,7 +251,8 @@ gboolean
 hf_branch_prune (HfInstallation *installation, const HfRef *ref, GError **error)
 {
   g_autofree char *path = g_strdup (ref->full);
-  while (unlinkat (installation->deploy_fd, path, AT_REMOVEDIR) == 0 || errno == ENOENT)
+  while (hf_ledger_unlink (installation->ledger, installation->deploy_fd, path, AT_REMOVEDIR) == 0
+         || errno == ENOENT)
     {
       char *slash = strrchr (path, '/');
       if (slash == NULL)
@@ -291,22 +292,23 @@ hf_forwarding_drop (HfInstallation *installation, const HfRef *ref, const char *
   g_autofree char *expected = hf_forwarding_target (removed_name);
   if (target == NULL && errno != ENOENT && errno != EINVAL)
     return hf_throw_errno (error, "Cannot read symlink %s of %s", name, ref->full);
-  if (g_strcmp0 (target, expected) == 0 && unlinkat (branch_fd, name, 0) != 0)
+  if (g_strcmp0 (target, expected) == 0
+      && hf_ledger_unlink (installation->ledger, branch_fd, name, 0) != 0 && errno != ENOENT)
     return hf_throw_errno (error, "Cannot remove symlink %s of %s", name, ref->full);
   return hf_branch_prune (installation, ref, error);
 }
 
 /* Removes the empty directories @levels below @path, and those that this leaves empty. */
 static void
-prune_below (int parent_fd, const char *name, guint levels)
+prune_below (HfLedger *ledger, int parent_fd, const char *name, guint levels)
 {
   g_autoptr (DIR) dir = hf_dir_open (parent_fd, name, NULL);
   const struct dirent *entry = NULL;
   while (dir != NULL && hf_dir_next (dir, &entry, NULL) && entry != NULL)
     {
       if (levels > 0)
-        prune_below (dirfd (dir), entry->d_name, levels - 1);
-      (void)unlinkat (dirfd (dir), entry->d_name, AT_REMOVEDIR);
+        prune_below (ledger, dirfd (dir), entry->d_name, levels - 1);
+      (void)hf_ledger_unlink (ledger, dirfd (dir), entry->d_name, AT_REMOVEDIR);
     }
 }
 
@@ -323,7 +325,8 @@ hf_branches_prune (HfInstallation *installation)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
     {
-      prune_below (installation->deploy_fd, kinds[i], 2);
-      (void)unlinkat (installation->deploy_fd, kinds[i], AT_REMOVEDIR);
+      prune_below (installation->ledger, installation->deploy_fd, kinds[i], 2);
+      (void)hf_ledger_unlink (installation->ledger, installation->deploy_fd, kinds[i],
+                              AT_REMOVEDIR);
     }
 }

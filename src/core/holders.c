@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/ofd-lock.h"
 #include "layout.h"
 
 #include <stdio.h>
@@ -276,6 +277,33 @@ hf_holders_of (HfHolders *self, int ref_fd, GError **error)
         (void)add_holder (holders, opener->pid);
     }
   return holders;
+}
+
+/**
+ * hf_holders_is_held:
+ * @self: (nullable): a snapshot, or %NULL if there is none
+ * @ref_fd: a `.ref`
+ *
+ * Whether a sweeper would be refused its lock.  It asks the kernel, and takes no lock; nothing may be
+ * done because of it.  A flock(2) of a process outside of our pid namespace is not seen.
+ *
+ * Returns: whether somebody else holds it
+ */
+gboolean
+hf_holders_is_held (HfHolders *self, int ref_fd)
+{
+  HfLockedFile file;
+  if (hf_ofd_is_locked (ref_fd))
+    return TRUE;
+  if (self == NULL || !hf_holders_identify (self, ref_fd, &file, NULL))
+    return FALSE;
+  for (guint i = 0; i < self->locks->len; i++)
+    {
+      const HfKernelLock *lock = &g_array_index (self->locks, HfKernelLock, i);
+      if (lock->file.device == file.device && lock->file.inode == file.inode)
+        return TRUE;
+    }
+  return FALSE;
 }
 
 /* When the machine started, by the clock of now: start times are counted from there. */

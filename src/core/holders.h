@@ -54,6 +54,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfHolders, hf_holders_free)
 
 gboolean hf_holders_identify (HfHolders *self, int fd, HfLockedFile *out,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_holders_is_held (HfHolders *self, int ref_fd);
 GPtrArray *hf_holders_of (HfHolders *self, int ref_fd, GError **error);
 
 HfHolder *hf_holder_read (gint64 pid);

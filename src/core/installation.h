@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "base/ledger.h"
 
 typedef struct
 {
@@ -14,6 +14,7 @@ typedef struct
   int deploy_fd;
   int staging_fd;
   int removed_fd;
+  HfLedger *ledger; /* not owned; where a sweep counts what goes, or %NULL while none works */
 } HfInstallation;
 
 typedef enum

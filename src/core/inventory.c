@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/ofd-lock.h"
 #include "branch.h"
 #include "holders.h"
 #include "layout.h"
@@ -30,13 +29,9 @@ is_in_use (Listing *listing, int dir_fd)
   hf_autofd int fd = hf_open_beneath (dir_fd, HF_REF_FILE, O_RDONLY | O_NONBLOCK, 0);
   if (fd < 0)
     return FALSE;
-  if (hf_ofd_is_locked (fd))
-    return TRUE;
   if (listing->holders == NULL)
     listing->holders = hf_holders_read (NULL);
-  g_autoptr (GPtrArray) holders
-      = listing->holders == NULL ? NULL : hf_holders_of (listing->holders, fd, NULL);
-  return holders != NULL && holders->len > 0;
+  return hf_holders_is_held (listing->holders, fd);
 }
 
 static void

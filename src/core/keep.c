@@ -101,8 +101,9 @@ hf_keep_rooted (const HfKeep *keep, const HfTrashEntry *entry, HfKeepReason *out
 static gboolean
 is_spared (const HfKeep *keep, const HfTrashEntry *entry, HfKeepReason *out)
 {
-  gint64 removed = hf_removed_name_time (entry->name);
-  if (keep->now || entry->staging || entry->in_place || removed < 0
+  gint64 removed
+      = entry->leaving ? g_get_real_time () / G_USEC_PER_SEC : hf_removed_name_time (entry->name);
+  if (keep->now || entry->staging || (entry->in_place && !entry->leaving) || removed < 0
       || entry->state != HF_STATE_SETTLED)
     return FALSE;
   gint64 until;

@@ -162,6 +162,58 @@ hf_retention_load (HfInstallation *installation, HfRetention *out, GError **erro
 }
 
 /**
+ * hf_previous_kept:
+ * @branch_fd: a branch directory
+ * @active: the name of its active deployment
+ * @retention: what is kept
+ *
+ * Locks: none; under `lock` the answer stays true.
+ *
+ * Returns: (transfer full) (element-type utf8 utf8): a set of the names of the deployments that stay in service, or %NULL
+ *   with @error set
+ */
+GHashTable *
+hf_previous_kept (int branch_fd, const char *active, const HfRetention *retention, GError **error)
+{
+  g_autoptr (GPtrArray) list = hf_previous_list (branch_fd, active, error);
+  if (list == NULL)
+    return NULL;
+  GHashTable *kept = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  guint64 most = retention->most;
+  g_hash_table_add (kept, g_strdup (active));
+  for (guint i = 0; i < list->len; i++)
+    {
+      const HfPrevious *previous = list->pdata[i];
+      gboolean rooted = hf_roots_find (retention->roots, previous->name) != NULL;
+      if (!rooted && most == 0)
+        continue;
+      most -= rooted ? 0 : 1;
+      g_hash_table_add (kept, g_strdup (previous->name));
+    }
+  return kept;
+}
+
+/**
+ * hf_previous_leaving:
+ * @branch_fd: a branch directory
+ * @active: the name of its active deployment
+ * @retention: what is kept
+ *
+ * Locks: none; under `lock` the answer stays true.
+ *
+ * Returns: (transfer full) (element-type utf8): the names of what hf_previous_retain() would take out of
+ *   service, or %NULL with @error set
+ */
+GPtrArray *
+hf_previous_leaving (int branch_fd, const char *active, const HfRetention *retention,
+                     GError **error)
+{
+  gboolean in_place;
+  g_autoptr (GHashTable) kept = hf_previous_kept (branch_fd, active, retention, error);
+  return kept == NULL ? NULL : hf_retire_list (branch_fd, kept, &in_place, error);
+}
+
+/**
  * hf_previous_retain:
  * @installation: an installation
  * @ref: a ref
@@ -183,20 +235,6 @@ hf_previous_retain (HfInstallation *installation, const HfRef *ref, int branch_f
                     GError **error)
 {
   *out_in_place = FALSE;
-  g_autoptr (GPtrArray) list = hf_previous_list (branch_fd, active, error);
-  if (list == NULL)
-    return FALSE;
-  g_autoptr (GHashTable) kept = g_hash_table_new (g_str_hash, g_str_equal);
-  guint64 most = retention->most;
-  g_hash_table_add (kept, (gpointer)active);
-  for (guint i = 0; i < list->len; i++)
-    {
-      const HfPrevious *previous = list->pdata[i];
-      gboolean rooted = hf_roots_find (retention->roots, previous->name) != NULL;
-      if (!rooted && most == 0)
-        continue;
-      most -= rooted ? 0 : 1;
-      g_hash_table_add (kept, previous->name);
-    }
-  return hf_retire_others (installation, ref, branch_fd, kept, out_in_place, error);
+  g_autoptr (GHashTable) kept = hf_previous_kept (branch_fd, active, retention, error);
+  return kept != NULL && hf_retire_others (installation, ref, branch_fd, kept, out_in_place, error);
 }

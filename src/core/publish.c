@@ -69,7 +69,7 @@ put_into_service (const Publication *publication, const char *name, gboolean *pe
    * is to be kept: the mark. */
   gboolean in_place = FALSE;
   if (!hf_deployment_set_state (staging->dir_fd, HF_STATE_SETTLED, error)
-      || !hf_held_drop_stale (branch_fd, name, error)
+      || !hf_held_drop_stale (branch_fd, name, NULL, error)
       || !hf_previous_retain (installation, ref, branch_fd, name, &publication->retention,
                               &in_place, error))
     return FALSE;

@@ -42,7 +42,7 @@ remove_branch (HfInstallation *installation, const HfRef *ref, int branch_fd, gb
    * and whoever finds the mark unlinks it. */
   if (unlinkat (branch_fd, HF_ACTIVE_LINK, 0) != 0)
     return hf_throw_errno (error, "Cannot remove %s of %s", HF_ACTIVE_LINK, ref->full);
-  return hf_held_drop_stale (branch_fd, NULL, error) && hf_dir_sync (branch_fd, ".", error)
+  return hf_held_drop_stale (branch_fd, NULL, NULL, error) && hf_dir_sync (branch_fd, ".", error)
          && hf_branch_prune (installation, ref, error);
 }
 

@@ -46,7 +46,8 @@ prepare_forwarding (HfInstallation *installation, const char *entry)
   if (symlinkat (target, installation->removed_fd, entry) == 0)
     return 0;
   if (errno != EEXIST || fstatat (installation->removed_fd, entry, &st, AT_SYMLINK_NOFOLLOW) != 0
-      || !S_ISLNK (st.st_mode) || unlinkat (installation->removed_fd, entry, 0) != 0)
+      || !S_ISLNK (st.st_mode)
+      || hf_ledger_unlink (installation->ledger, installation->removed_fd, entry, 0) != 0)
     return -1;
   return symlinkat (target, installation->removed_fd, entry);
 }
@@ -59,7 +60,10 @@ exchange (HfInstallation *installation, int branch_fd, const char *name, const c
   if (prepare_forwarding (installation, entry) != 0)
     return -1;
   if (renameat2 (branch_fd, name, installation->removed_fd, entry, RENAME_EXCHANGE) == 0)
-    return 0;
+    {
+      hf_ledger_made (installation->ledger, branch_fd, name);
+      return 0;
+    }
   int errsv = errno;
   (void)unlinkat (installation->removed_fd, entry, 0);
   errno = errsv;
@@ -115,6 +119,50 @@ is_retired (int branch_fd, const char *name)
 }
 
 /**
+ * hf_retire_list:
+ * @branch_fd: a branch directory
+ * @keep: (nullable) (element-type utf8 utf8): a set of the names of those to leave alone
+ * @out_in_place: (out): whether one of the others lies out of service in place
+ *
+ * Such a one stays as it is: a sweeper may be at it, by its path, and its state only falls.
+ *
+ * Locks: none; under `lock` the answer stays true.
+ *
+ * Returns: (transfer full) (element-type utf8): the names of the others that are to be taken out of service,
+ *   or %NULL with @error set
+ */
+GPtrArray *
+hf_retire_list (int branch_fd, GHashTable *keep, gboolean *out_in_place, GError **error)
+{
+  *out_in_place = FALSE;
+  g_autoptr (GPtrArray) names = hf_branch_deployments (branch_fd, error);
+  for (guint i = names == NULL ? 0 : names->len; i-- > 0;)
+    {
+      const char *name = names->pdata[i];
+      struct stat st;
+      gboolean goes = keep == NULL || !g_hash_table_contains (keep, name);
+      if (goes && fstatat (branch_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        {
+          if (errno != ENOENT)
+            {
+              (void)hf_throw_errno (error, "Cannot look at %s", name);
+              return NULL;
+            }
+          goes = FALSE; /* a sweeper has removed the empty directory that a crash had left */
+        }
+      goes = goes && S_ISDIR (st.st_mode);
+      if (goes && is_retired (branch_fd, name))
+        {
+          *out_in_place = TRUE;
+          goes = FALSE;
+        }
+      if (!goes)
+        g_ptr_array_remove_index (names, i);
+    }
+  return g_steal_pointer (&names);
+}
+
+/**
  * hf_retire_others:
  * @installation: an installation
  * @ref: a ref
@@ -122,8 +170,7 @@ is_retired (int branch_fd, const char *name)
  * @keep: (nullable) (element-type utf8 utf8): a set of the names of those to leave alone
  * @out_in_place: (out): whether one of them stayed where it was
  *
- * Takes every deployment of @ref but those of @keep out of service.  One that is so already, in place, stays as
- * it is: a sweeper may be at it, by its path, and its state only falls.
+ * Takes every deployment of @ref but those of @keep out of service; see hf_retire_list().
  *
  * Locks: needs `lock` and the unsettled mark.
  *
@@ -133,33 +180,13 @@ gboolean
 hf_retire_others (HfInstallation *installation, const HfRef *ref, int branch_fd, GHashTable *keep,
                   gboolean *out_in_place, GError **error)
 {
-  *out_in_place = FALSE;
-  g_autoptr (GPtrArray) names = hf_branch_deployments (branch_fd, error);
-  if (names == NULL)
-    return FALSE;
-  for (guint i = 0; i < names->len; i++)
+  g_autoptr (GPtrArray) names = hf_retire_list (branch_fd, keep, out_in_place, error);
+  for (guint i = 0; names != NULL && i < names->len; i++)
     {
-      const char *name = names->pdata[i];
-      struct stat st;
-      gboolean in_place = FALSE;
-      if (keep != NULL && g_hash_table_contains (keep, name))
-        continue;
-      if (fstatat (branch_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        {
-          if (errno != ENOENT)
-            return hf_throw_errno (error, "Cannot look at %s of %s", name, ref->full);
-          continue; /* a sweeper has removed the empty directory that a crash had left */
-        }
-      if (!S_ISDIR (st.st_mode))
-        continue;
-      if (is_retired (branch_fd, name))
-        {
-          *out_in_place = TRUE;
-          continue;
-        }
-      if (!hf_retire_deployment (installation, ref, branch_fd, name, &in_place, error))
+      gboolean in_place;
+      if (!hf_retire_deployment (installation, ref, branch_fd, names->pdata[i], &in_place, error))
         return FALSE;
       *out_in_place |= in_place;
     }
-  return TRUE;
+  return names != NULL;
 }

@@ -136,6 +136,20 @@ compare_roots (gconstpointer a, gconstpointer b)
   return strcmp ((*(HfRoot *const *)a)->path, (*(HfRoot *const *)b)->path);
 }
 
+/* In a dry run those that a real one would have removed by now. */
+static void
+leave_out_gone (HfInstallation *installation, HfRoots *roots)
+{
+  for (guint i = hf_ledger_is_dry (installation->ledger) ? roots->all->len : 0; i-- > 0;)
+    {
+      struct stat st;
+      const HfRoot *root = roots->all->pdata[i];
+      g_autofree char *file = g_strconcat (HF_ROOTS_DIR "/", root->path, NULL);
+      if (hf_ledger_stat (installation->ledger, installation->root_fd, file, &st) != 0)
+        g_ptr_array_remove_index (roots->all, i);
+    }
+}
+
 /**
  * hf_roots_load:
  * @installation: an installation
@@ -156,6 +170,7 @@ hf_roots_load (HfInstallation *installation, GError **error)
   g_autoptr (DIR) dir = hf_dir_open (installation->root_fd, HF_ROOTS_DIR, error);
   if (dir == NULL || !load_directory (roots, dir, NULL, load_namespace, error))
     return NULL;
+  leave_out_gone (installation, roots);
   g_ptr_array_sort (roots->all, compare_roots);
   for (guint i = roots->all->len; i-- > 0;)
     {
@@ -257,7 +272,8 @@ check_free (HfInstallation *installation, const char *path, GError **error)
 void
 hf_roots_prune (HfInstallation *installation)
 {
-  (void)unlinkat (installation->root_fd, HF_ROOTS_DIR "/" HF_ROOTS_OWN, AT_REMOVEDIR);
+  (void)hf_ledger_unlink (installation->ledger, installation->root_fd,
+                          HF_ROOTS_DIR "/" HF_ROOTS_OWN, AT_REMOVEDIR);
 }
 
 /**
@@ -316,9 +332,20 @@ hf_roots_move (HfInstallation *installation, const char *from, const char *to, G
   return roots != NULL;
 }
 
+static gboolean
+add_leaving (GPtrArray *leaving, const HfRef *ref, int branch_fd, const char *active,
+             const HfRetention *retention, GError **error)
+{
+  g_autoptr (GPtrArray) names = hf_previous_leaving (branch_fd, active, retention, error);
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    g_ptr_array_add (leaving, g_build_filename (HF_DEPLOY_DIR, ref->full, names->pdata[i], NULL));
+  return names != NULL;
+}
+
 /* What the root kept beside the active deployment may be more than is kept without it. */
 static gboolean
-retain_branch (HfInstallation *installation, const HfRef *ref, gboolean *pending, GError **error)
+retain_branch (HfInstallation *installation, const HfRef *ref, GPtrArray *leaving,
+               gboolean *pending, GError **error)
 {
   g_auto (HfRetention) retention = { 0 };
   g_autofree char *active = NULL;
@@ -329,8 +356,11 @@ retain_branch (HfInstallation *installation, const HfRef *ref, gboolean *pending
       = hf_open_beneath (installation->deploy_fd, ref->full, O_PATH | O_DIRECTORY, 0);
   if (active == NULL || branch_fd < 0)
     return TRUE;
-  if (!hf_retention_load (installation, &retention, error)
-      || !hf_previous_retain (installation, ref, branch_fd, active, &retention, &in_place, error))
+  if (!hf_retention_load (installation, &retention, error))
+    return FALSE;
+  if (leaving != NULL)
+    return add_leaving (leaving, ref, branch_fd, active, &retention, error);
+  if (!hf_previous_retain (installation, ref, branch_fd, active, &retention, &in_place, error))
     return FALSE;
   *pending |= in_place;
   return TRUE;
@@ -338,23 +368,25 @@ retain_branch (HfInstallation *installation, const HfRef *ref, gboolean *pending
 
 /* A crash after the unlink leaves the mark, and settling has less kept. */
 static gboolean
-drop (HfInstallation *installation, const char *path, const HfRef *ref, GError **error)
+drop (HfInstallation *installation, const char *path, const HfRef *ref, GPtrArray *leaving,
+      GError **error)
 {
-  gboolean pending;
+  gboolean pending, dry = leaving != NULL;
   g_autofree char *file = g_strconcat (HF_ROOTS_DIR "/", path, NULL);
   g_autofree char *directory = g_path_get_dirname (file);
-  if (!hf_change_begin (installation, &pending, error))
+  if (!dry && !hf_change_begin (installation, &pending, error))
     return FALSE;
-  if (unlinkat (installation->root_fd, file, 0) != 0 && errno != ENOENT)
+  if (hf_ledger_unlink (installation->ledger, installation->root_fd, file, 0) != 0
+      && errno != ENOENT)
     return hf_throw_errno (error, "Cannot remove %s/%s", installation->path, file);
-  if (!hf_dir_sync (installation->root_fd, directory, error))
+  if (!dry && !hf_dir_sync (installation->root_fd, directory, error))
     return FALSE;
   hf_roots_prune (installation);
   /* Of one that made no sense nobody knows what it kept. */
   if (ref == NULL)
     return hf_settle (installation, error);
-  return retain_branch (installation, ref, &pending, error)
-         && hf_change_end (installation, pending, error);
+  return retain_branch (installation, ref, leaving, &pending, error)
+         && (dry || hf_change_end (installation, pending, error));
 }
 
 /* %NULL without an error if the file is no root. */
@@ -401,13 +433,15 @@ hf_root_remove (HfInstallation *installation, const char *path, GError **error)
   g_autoptr (HfRoot) root = NULL;
   return hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
          && load_one (installation, path, &root, error)
-         && drop (installation, path, root != NULL ? root->ref : NULL, error);
+         && drop (installation, path, root != NULL ? root->ref : NULL, NULL, error);
 }
 
 /**
  * hf_roots_drop_ended:
  * @installation: an installation
  * @roots: its roots, after hf_roots_check_links()
+ * @leaving: (nullable) (element-type utf8): for a dry run: nothing is changed, and the paths of the deployments
+ *   that would leave service are added
  *
  * Removes those that ended, unless they were made anew meanwhile.
  *
@@ -416,7 +450,8 @@ hf_root_remove (HfInstallation *installation, const char *path, GError **error)
  * Returns: %FALSE with @error set on failure
  */
 gboolean
-hf_roots_drop_ended (HfInstallation *installation, HfRoots *roots, GError **error)
+hf_roots_drop_ended (HfInstallation *installation, HfRoots *roots, GPtrArray *leaving,
+                     GError **error)
 {
   for (guint i = 0; i < roots->all->len; i++)
     {
@@ -436,7 +471,7 @@ hf_roots_drop_ended (HfInstallation *installation, HfRoots *roots, GError **erro
           return FALSE;
         }
       if (now != NULL && now->inode == ended->inode && now->time == ended->time
-          && !drop (installation, ended->path, ended->ref, error))
+          && !drop (installation, ended->path, ended->ref, leaving, error))
         return FALSE;
     }
   return TRUE;

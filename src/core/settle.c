@@ -100,7 +100,7 @@ drop_dangling (HfInstallation *installation, int branch_fd, const char *name, GE
   struct stat st;
   if (entry == NULL || fstatat (installation->removed_fd, entry + 1, &st, AT_SYMLINK_NOFOLLOW) == 0)
     return TRUE;
-  return (errno == ENOENT && unlinkat (branch_fd, name, 0) == 0)
+  return (errno == ENOENT && hf_ledger_unlink (installation->ledger, branch_fd, name, 0) == 0)
          || hf_throw_errno (error, "Cannot tell where %s forwards to", name);
 }
 
@@ -110,6 +110,8 @@ typedef struct
   gboolean pending;
   gboolean retains; /* whether @retention is known */
   HfRetention retention;
+  GPtrArray
+      *leaving; /* not owned; in a dry run, where to put what would leave service, else %NULL */
 } Settling;
 
 /* Opens a deployment and reads its state.  What cannot be looked at is never taken for gone or out of
@@ -130,6 +132,12 @@ look_at (int branch_fd, const char *name, int *out_fd, HfDeploymentState *out_st
   hf_fd_clear (out_fd);
   g_propagate_error (error, g_steal_pointer (&failed));
   return FALSE;
+}
+
+static void
+add_leaving (Settling *settling, const HfRef *ref, const char *name)
+{
+  g_ptr_array_add (settling->leaving, g_build_filename (HF_DEPLOY_DIR, ref->full, name, NULL));
 }
 
 /* What a deployment is that `active` does not name: an installer's that was killed before it flipped
@@ -153,6 +161,11 @@ settle_other (Settling *settling, const HfRef *ref, int branch_fd, const char *n
     }
   if (active != NULL && state == HF_STATE_SETTLED)
     return TRUE;
+  if (settling->leaving != NULL)
+    {
+      add_leaving (settling, ref, name);
+      return TRUE;
+    }
   if (!hf_retire_deployment (settling->installation, ref, branch_fd, name, &in_place, error))
     return FALSE;
   settling->pending |= in_place;
@@ -166,7 +179,7 @@ settle_active (Settling *settling, const HfRef *ref, int branch_fd, char **out_n
   *out_name = NULL;
   hf_autofd int fd = -1;
   HfDeploymentState state = HF_STATE_ABSENT;
-  (void)unlinkat (branch_fd, HF_ACTIVE_LINK_NEW, 0);
+  (void)hf_ledger_unlink (settling->installation->ledger, branch_fd, HF_ACTIVE_LINK_NEW, 0);
   g_autofree char *name = hf_link_read (branch_fd, HF_ACTIVE_LINK);
   if (name == NULL)
     return errno == ENOENT
@@ -176,13 +189,33 @@ settle_active (Settling *settling, const HfRef *ref, int branch_fd, char **out_n
   if (fd >= 0 && hf_state_in_service (state))
     {
       *out_name = g_steal_pointer (&name);
-      return state == HF_STATE_SETTLED || hf_deployment_set_state (fd, HF_STATE_SETTLED, error);
+      return state == HF_STATE_SETTLED || settling->leaving != NULL
+             || hf_deployment_set_state (fd, HF_STATE_SETTLED, error);
     }
   /* It dangles, forwards, or names what was taken out of service in place: a removal was cut short
    * after its last deployment and before this. */
-  if (unlinkat (branch_fd, HF_ACTIVE_LINK, 0) != 0)
+  if (hf_ledger_unlink (settling->installation->ledger, branch_fd, HF_ACTIVE_LINK, 0) != 0)
     return hf_throw_errno (error, "Cannot remove %s of %s", HF_ACTIVE_LINK, ref->full);
   return TRUE;
+}
+
+static gboolean
+settle_previous (Settling *settling, const HfRef *ref, int branch_fd, const char *active,
+                 GError **error)
+{
+  gboolean in_place;
+  if (settling->leaving == NULL)
+    {
+      gboolean done = hf_previous_retain (settling->installation, ref, branch_fd, active,
+                                          &settling->retention, &in_place, error);
+      settling->pending |= in_place;
+      return done;
+    }
+  g_autoptr (GPtrArray) names
+      = hf_previous_leaving (branch_fd, active, &settling->retention, error);
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    add_leaving (settling, ref, names->pdata[i]);
+  return names != NULL;
 }
 
 static gboolean
@@ -199,15 +232,10 @@ settle_branch (const HfRef *ref, int branch_fd, gpointer data, GError **error)
     if (g_strcmp0 (names->pdata[i], active) != 0
         && !settle_other (settling, ref, branch_fd, names->pdata[i], active, error))
       return FALSE;
-  if (active != NULL && settling->retains)
-    {
-      gboolean in_place;
-      if (!hf_previous_retain (settling->installation, ref, branch_fd, active, &settling->retention,
-                               &in_place, error))
-        return FALSE;
-      settling->pending |= in_place;
-    }
-  return hf_held_drop_stale (branch_fd, active, error) && hf_dir_sync (branch_fd, ".", error);
+  return (active == NULL || !settling->retains
+          || settle_previous (settling, ref, branch_fd, active, error))
+         && hf_held_drop_stale (branch_fd, active, settling->installation->ledger, error)
+         && (settling->leaving != NULL || hf_dir_sync (branch_fd, ".", error));
 }
 
 /**
@@ -236,4 +264,28 @@ hf_settle (HfInstallation *installation, GError **error)
   hf_branches_prune (installation);
   hf_roots_prune (installation);
   return hf_change_end (installation, settling.pending, error);
+}
+
+/**
+ * hf_settle_look:
+ * @installation: an installation whose mark is set, and whose ledger is a dry run's
+ * @leaving: (element-type utf8): the paths of the deployments that hf_settle() would take out of service are
+ *   added to it, some maybe twice
+ *
+ * What hf_settle() does, without a change.  Empty directories are left to the end of the dry run, when the
+ * ledger knows what else they would have lost.
+ *
+ * Locks: needs `lock`.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_settle_look (HfInstallation *installation, GPtrArray *leaving, GError **error)
+{
+  Settling settling = { .installation = installation, .leaving = leaving };
+  settling.retains = hf_retention_load (installation, &settling.retention, NULL);
+  gboolean done = hf_branches_visit (installation, settle_branch, &settling, error);
+  hf_retention_clear (&settling.retention);
+  hf_roots_prune (installation);
+  return done;
 }

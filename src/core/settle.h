@@ -14,3 +14,5 @@ gboolean hf_change_begin (HfInstallation *installation, gboolean *out_pending,
 gboolean hf_change_end (HfInstallation *installation, gboolean pending,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_settle (HfInstallation *installation, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_settle_look (HfInstallation *installation, GPtrArray *leaving,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;

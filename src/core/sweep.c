@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/test-hook.h"
+#include "branch.h"
 #include "holders.h"
 #include "keep.h"
 #include "lock.h"
@@ -32,82 +33,9 @@ typedef struct
   GPtrArray *batch;   /* of HfTrashEntry; locked entries that the repository depends on */
   HfHolders *holders; /* read when first needed */
   HfKeep *keep;       /* what stays though nothing holds it; %NULL for a builder's own entry */
+  HfLedger *ledger;   /* what is freed; %NULL for a builder's own entry */
+  GPtrArray *leaving; /* in a dry run, paths of what a real one takes out of service; else %NULL */
 } Sweep;
-
-static void
-sweep_entry_free (HfSweepEntry *entry)
-{
-  g_free (entry->path);
-  hf_deployment_info_free (entry->info);
-  g_ptr_array_unref (entry->holders);
-  g_free (entry->reason);
-  g_free (entry->root);
-  g_free (entry);
-}
-
-/**
- * hf_sweep_report_new:
- *
- * Returns: (transfer full): an empty report
- */
-HfSweepReport *
-hf_sweep_report_new (void)
-{
-  HfSweepReport *report = g_new0 (HfSweepReport, 1);
-  report->entries = g_ptr_array_new_with_free_func ((GDestroyNotify)sweep_entry_free);
-  report->warnings = g_ptr_array_new_with_free_func (g_free);
-  return report;
-}
-
-/**
- * hf_sweep_report_free:
- * @report: (nullable) (transfer full): a report
- */
-void
-hf_sweep_report_free (HfSweepReport *report)
-{
-  if (report == NULL)
-    return;
-  g_ptr_array_unref (report->entries);
-  g_ptr_array_unref (report->warnings);
-  g_free (report);
-}
-
-static HfSweepEntry *
-add_to_report (Sweep *sweep, HfTrashEntry *entry, HfSweepOutcome outcome)
-{
-  HfSweepEntry *line = g_new0 (HfSweepEntry, 1);
-  line->path = g_strdup (entry->path);
-  line->info = g_steal_pointer (&entry->info);
-  line->outcome = outcome;
-  line->holders = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_holder_free);
-  g_ptr_array_add (sweep->report->entries, line);
-  return line;
-}
-
-static void
-report_swept (Sweep *sweep, HfTrashEntry *entry)
-{
-  (void)add_to_report (sweep, entry, HF_SWEEP_SWEPT);
-  sweep->report->swept++;
-}
-
-static void
-report_damaged (Sweep *sweep, HfTrashEntry *entry, const GError *why)
-{
-  HfSweepEntry *line = add_to_report (sweep, entry, HF_SWEEP_DAMAGED);
-  line->reason = g_strdup (why->message);
-  sweep->report->damaged++;
-}
-
-static void
-report_kept (Sweep *sweep, HfTrashEntry *entry, const HfKeepReason *reason)
-{
-  HfSweepEntry *line = add_to_report (sweep, entry, HF_SWEEP_KEPT);
-  line->root = g_strdup (reason->root);
-  line->until = reason->until;
-  sweep->report->kept++;
-}
 
 /* An entry of staging/ that is held is an install at work, not something in use. */
 static void
@@ -116,7 +44,7 @@ report_held (Sweep *sweep, HfTrashEntry *entry)
   if (entry->staging)
     return;
   int ref_fd = entry->ref_fd;
-  HfSweepEntry *line = add_to_report (sweep, entry, HF_SWEEP_HELD);
+  HfSweepEntry *line = hf_sweep_report_add (sweep->report, entry, HF_SWEEP_HELD);
   sweep->report->held++;
   if (sweep->holders == NULL)
     sweep->holders = hf_holders_read (NULL);
@@ -129,10 +57,15 @@ report_held (Sweep *sweep, HfTrashEntry *entry)
 }
 
 static gboolean
-fall_to_deleting (HfTrashEntry *entry, GError **error)
+fall_to_deleting (Sweep *sweep, HfTrashEntry *entry, GError **error)
 {
-  if (entry->state != HF_STATE_DELETING
-      && hf_deployment_set_state (entry->dir_fd, HF_STATE_DELETING, error))
+  if (sweep->leaving != NULL)
+    {
+      hf_ledger_begin (sweep->ledger, entry->dir_fd);
+      entry->state = HF_STATE_DELETING;
+    }
+  else if (entry->state != HF_STATE_DELETING
+           && hf_deployment_set_state (entry->dir_fd, HF_STATE_DELETING, error))
     entry->state = HF_STATE_DELETING;
   return entry->state == HF_STATE_DELETING;
 }
@@ -154,7 +87,7 @@ begin_deletion (Sweep *sweep, HfTrashEntry *entry, GError **error)
   if (!hf_lock_take (sweep->installation, HF_LOCK_PRUNE, &prune_lock, error)
       || !hf_lock_take (sweep->installation, HF_LOCK_REPO_PRUNE, &repo_lock, error))
     return FALSE;
-  gboolean fallen = fall_to_deleting (entry, &no_room);
+  gboolean fallen = fall_to_deleting (sweep, entry, &no_room);
   HfSweepTarget target = { entry->path, entry->dir_fd, entry->info };
   if ((fallen || (entry->state == HF_STATE_RETIRED && hf_error_is (no_room, HF_ERROR_NO_SPACE)))
       && !sweep->store->release_commit (sweep->store->store, &target, sweep->report, &released,
@@ -181,11 +114,11 @@ delete_trees (Sweep *sweep)
         g_autoptr (GError) failed = NULL;
         gboolean gone = begin_deletion (sweep, entry, &failed)
                         && hf_trash_entry_delete_tree (entry, &failed)
-                        && fall_to_deleting (entry, &failed);
+                        && fall_to_deleting (sweep, entry, &failed);
         if (!gone && round == 0 && hf_error_is (failed, HF_ERROR_NO_SPACE))
           continue;
         if (!gone)
-          report_damaged (sweep, entry, failed);
+          hf_sweep_report_damaged (sweep->report, entry, failed);
         g_ptr_array_insert (gone ? deleted : stuck, 0, g_ptr_array_steal_index (sweep->batch, i));
       }
   g_ptr_array_extend_and_steal (sweep->batch, g_steal_pointer (&deleted));
@@ -225,12 +158,12 @@ finish_pruned (Sweep *sweep, const char **out_reason, GError **error)
         continue;
       if (outcome == HF_TRASH_LOCKED && hf_trash_entry_delete_rest (entry, &failed))
         {
-          report_swept (sweep, entry);
+          hf_sweep_report_swept (sweep->report, entry);
           continue;
         }
       *out_reason = "an entry that was pruned is held, and its links still count";
       if (failed != NULL && !is_reported (sweep, entry))
-        report_damaged (sweep, entry, failed);
+        hf_sweep_report_damaged (sweep->report, entry, failed);
     }
   return TRUE;
 }
@@ -240,11 +173,11 @@ static void
 finish_entry (Sweep *sweep, HfTrashEntry *entry)
 {
   g_autoptr (GError) failed = NULL;
-  if (hf_deployment_set_state (entry->dir_fd, HF_STATE_PRUNED, &failed)
+  if ((sweep->leaving != NULL || hf_deployment_set_state (entry->dir_fd, HF_STATE_PRUNED, &failed))
       && hf_trash_entry_delete_rest (entry, &failed))
-    report_swept (sweep, entry);
+    hf_sweep_report_swept (sweep->report, entry);
   else
-    report_damaged (sweep, entry, failed);
+    hf_sweep_report_damaged (sweep->report, entry, failed);
 }
 
 typedef struct
@@ -309,7 +242,7 @@ prune_each_by_links (Sweep *sweep, const Targets *targets)
                                    &by_marks);
           if (!pruned)
             {
-              report_damaged (sweep, entry, by_marks);
+              hf_sweep_report_damaged (sweep->report, entry, by_marks);
               continue;
             }
         }
@@ -364,7 +297,7 @@ leave_rooted (Sweep *sweep, GError **error)
       HfKeepReason reason;
       if (!hf_keep_rooted (sweep->keep, entry, &reason))
         continue;
-      report_kept (sweep, entry, &reason);
+      hf_sweep_report_kept (sweep->report, entry, &reason);
       g_ptr_array_remove_index (sweep->batch, i);
     }
   return TRUE;
@@ -393,7 +326,7 @@ take_entry (Sweep *sweep, HfTrashEntry *taken, GError **error)
   HfKeepReason reason;
   if (sweep->keep != NULL && hf_keep_keeps (sweep->keep, entry, &reason))
     {
-      report_kept (sweep, entry, &reason);
+      hf_sweep_report_kept (sweep->report, entry, &reason);
       return TRUE;
     }
   HF_TEST_HOOK ("entry-looked-at");
@@ -408,7 +341,7 @@ take_entry (Sweep *sweep, HfTrashEntry *taken, GError **error)
       report_held (sweep, entry);
       break;
     case HF_TRASH_DAMAGED:
-      report_damaged (sweep, entry, failed);
+      hf_sweep_report_damaged (sweep->report, entry, failed);
       break;
     case HF_TRASH_LOCKED:
       if (entry->state == HF_STATE_PRUNED)
@@ -417,9 +350,9 @@ take_entry (Sweep *sweep, HfTrashEntry *taken, GError **error)
         g_ptr_array_add (sweep->batch, g_steal_pointer (&entry));
       else if (hf_trash_entry_delete_tree (entry, &failed)
                && hf_trash_entry_delete_rest (entry, &failed))
-        report_swept (sweep, entry);
+        hf_sweep_report_swept (sweep->report, entry);
       else
-        report_damaged (sweep, entry, failed);
+        hf_sweep_report_damaged (sweep->report, entry, failed);
       break;
     default:
       g_assert_not_reached ();
@@ -428,13 +361,56 @@ take_entry (Sweep *sweep, HfTrashEntry *taken, GError **error)
 }
 
 static gboolean
-settle_if_marked (HfInstallation *installation, GError **error)
+settle_if_marked (Sweep *sweep, GError **error)
 {
   g_auto (HfLock) lock = HF_LOCK_INIT;
   gboolean marked;
-  return hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
-         && hf_unsettled_is_marked (installation, &marked, error)
-         && (!marked || hf_settle (installation, error));
+  if (!hf_lock_take (sweep->installation, HF_LOCK_CHANGE, &lock, error)
+      || !hf_unsettled_is_marked (sweep->installation, &marked, error))
+    return FALSE;
+  if (!marked)
+    return TRUE;
+  return sweep->leaving != NULL ? hf_settle_look (sweep->installation, sweep->leaving, error)
+                                : hf_settle (sweep->installation, error);
+}
+
+static gboolean
+is_listed (const GPtrArray *entries, const char *path)
+{
+  for (guint i = 0; i < entries->len; i++)
+    if (strcmp (((const HfTrashEntry *)entries->pdata[i])->path, path) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* What is out of service, or would be by now. */
+static GPtrArray *
+list_entries (Sweep *sweep, GError **error)
+{
+  g_autoptr (GPtrArray) entries = hf_trash_list (sweep->installation, error);
+  for (guint i = 0; entries != NULL && sweep->leaving != NULL && i < sweep->leaving->len; i++)
+    {
+      const char *path = sweep->leaving->pdata[i];
+      if (!is_listed (entries, path))
+        g_ptr_array_add (entries, hf_trash_entry_new_leaving (sweep->installation, path));
+    }
+  return g_steal_pointer (&entries);
+}
+
+/* What lay out of service in place has gone: nothing to settle is left, but what it has left empty. */
+static gboolean
+settle_rest (Sweep *sweep, GError **error)
+{
+  g_auto (HfLock) lock = HF_LOCK_INIT;
+  gboolean marked;
+  if (sweep->leaving == NULL)
+    return settle_if_marked (sweep, error);
+  if (!hf_lock_take (sweep->installation, HF_LOCK_CHANGE, &lock, error)
+      || !hf_unsettled_is_marked (sweep->installation, &marked, error))
+    return FALSE;
+  if (marked)
+    hf_branches_prune (sweep->installation);
+  return TRUE;
 }
 
 static gboolean
@@ -477,6 +453,21 @@ sweep_clear (Sweep *sweep)
   g_ptr_array_unref (sweep->batch);
   hf_holders_free (sweep->holders);
   hf_keep_free (sweep->keep);
+  g_clear_pointer (&sweep->leaving, g_ptr_array_unref);
+  if (sweep->ledger == NULL)
+    return;
+  hf_ledger_get (sweep->ledger, &sweep->report->bytes, &sweep->report->inodes);
+  hf_ledger_free (sweep->ledger);
+  sweep->installation->ledger = NULL;
+}
+
+static void
+begin_ledger (Sweep *sweep)
+{
+  sweep->ledger = hf_ledger_new (sweep->report->dry_run);
+  sweep->installation->ledger = sweep->ledger;
+  if (sweep->report->dry_run)
+    sweep->leaving = g_ptr_array_new_with_free_func (g_free);
 }
 
 /**
@@ -507,17 +498,15 @@ hf_sweep_needed (HfInstallation *installation, HfSweepReport *report, gboolean *
   g_autoptr (GPtrArray) entries = removed ? hf_trash_list (installation, error) : NULL;
   if (removed && entries == NULL)
     return FALSE;
-  Sweep sweep = { .installation = installation, .report = report };
   for (guint i = 0; removed && i < entries->len; i++)
     {
       HfKeepReason reason;
       if (!hf_keep_keeps (keep, entries->pdata[i], &reason))
         {
-          g_ptr_array_set_size (report->entries, 0);
-          report->kept = 0;
+          hf_sweep_report_clear (report);
           return TRUE;
         }
-      report_kept (&sweep, entries->pdata[i], &reason);
+      hf_sweep_report_kept (report, entries->pdata[i], &reason);
     }
   report->bad_roots = hf_keep_warn (keep, report->warnings);
   *out = FALSE;
@@ -532,8 +521,8 @@ prepare (Sweep *sweep, GError **error)
   if (sweep->keep == NULL)
     return FALSE;
   sweep->report->bad_roots = hf_keep_warn (sweep->keep, sweep->report->warnings);
-  return hf_roots_drop_ended (sweep->installation, sweep->keep->roots, error)
-         && hf_keep_refresh (sweep->keep, error) && settle_if_marked (sweep->installation, error);
+  return hf_roots_drop_ended (sweep->installation, sweep->keep->roots, sweep->leaving, error)
+         && hf_keep_refresh (sweep->keep, error) && settle_if_marked (sweep, error);
 }
 
 /**
@@ -542,7 +531,9 @@ prepare (Sweep *sweep, GError **error)
  * @store: the store's part
  * @report: what was done is added to it, also on failure
  *
- * Deletes every entry that nothing holds, and the objects that only those needed.
+ * Deletes every entry that nothing holds, and the objects that only those needed.  If @report asks for a dry
+ * run, it goes the same way with a ledger in which things go and on disk stay.  Then what
+ * only a try can tell counts as done: a file that is immutable would keep its entry.
  *
  * Locks: takes all of them, each for a short piece of work.
  *
@@ -555,12 +546,13 @@ hf_sweep_all (HfInstallation *installation, const HfSweepStore *store, HfSweepRe
 {
   Sweep sweep;
   sweep_init (&sweep, installation, store, report);
+  begin_ledger (&sweep);
   gboolean prepared = prepare (&sweep, error);
-  g_autoptr (GPtrArray) entries = prepared ? hf_trash_list (installation, error) : NULL;
-  gboolean done = entries != NULL && sweep_entries (&sweep, entries, error);
+  g_autoptr (GPtrArray) entries = prepared ? list_entries (&sweep, error) : NULL;
+  gboolean done
+      = entries != NULL && sweep_entries (&sweep, entries, error) && settle_rest (&sweep, error);
   sweep_clear (&sweep);
-  /* What lay out of service in place has gone: nothing to settle is left. */
-  return done && settle_if_marked (installation, error);
+  return done;
 }
 
 /**

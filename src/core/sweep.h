@@ -9,6 +9,8 @@
 #include "base/progress.h"
 #include "deployment.h"
 #include "installation.h"
+#include "keep.h"
+#include "trash.h"
 
 typedef enum
 {
@@ -32,8 +34,10 @@ typedef struct
 typedef struct
 {
   GPtrArray *entries;  /* owned; of HfSweepEntry */
+  gboolean dry_run;    /* asked for: nothing is changed, and all of this is what would be done */
   guint64 objects;     /* unlinked from the repository */
-  guint64 bytes;       /* that they occupied */
+  guint64 bytes;       /* freed on the disk, by all that was deleted */
+  guint64 inodes;      /* freed, by all that was deleted */
   gboolean full;       /* whether the full prune is asked for, and afterwards whether it was used */
   const char *reason;  /* not owned; why the full prune was used, if it was not asked for */
   gboolean now;        /* asked for: nothing is spared that was removed lately */
@@ -43,6 +47,12 @@ typedef struct
 } HfSweepReport;
 
 HfSweepReport *hf_sweep_report_new (void);
+void hf_sweep_report_clear (HfSweepReport *report);
+HfSweepEntry *hf_sweep_report_add (HfSweepReport *report, HfTrashEntry *entry,
+                                   HfSweepOutcome outcome);
+void hf_sweep_report_swept (HfSweepReport *report, HfTrashEntry *entry);
+void hf_sweep_report_damaged (HfSweepReport *report, HfTrashEntry *entry, const GError *why);
+void hf_sweep_report_kept (HfSweepReport *report, HfTrashEntry *entry, const HfKeepReason *reason);
 void hf_sweep_report_free (HfSweepReport *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfSweepReport, hf_sweep_report_free)
 

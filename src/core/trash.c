@@ -12,6 +12,7 @@
 #include "base/test-hook.h"
 #include "base/tree-delete.h"
 #include "branch.h"
+#include "holders.h"
 #include "layout.h"
 #include "lock.h"
 #include "settle.h"
@@ -71,6 +72,33 @@ hf_trash_entry_new_staging (HfInstallation *installation, const char *name)
   return entry;
 }
 
+/**
+ * hf_trash_entry_new_leaving:
+ * @installation: an installation
+ * @path: the path of a deployment in service that a sweep would take out of it
+ *
+ * Returns: (transfer full): an entry of it, for a dry run, not yet locked
+ */
+HfTrashEntry *
+hf_trash_entry_new_leaving (HfInstallation *installation, const char *path)
+{
+  HfTrashEntry *entry = entry_new (installation, g_strdup (path));
+  entry->in_place = entry->leaving = TRUE;
+  return entry;
+}
+
+static void
+add_unless_gone (GPtrArray *entries, HfTrashEntry *entry)
+{
+  struct stat st;
+  HfInstallation *installation = entry->installation;
+  if (hf_ledger_is_dry (installation->ledger)
+      && hf_ledger_stat (installation->ledger, installation->root_fd, entry->path, &st) != 0)
+    hf_trash_entry_free (entry);
+  else
+    g_ptr_array_add (entries, entry);
+}
+
 static gboolean
 list_directory (HfInstallation *installation, const char *name, gboolean staging,
                 GPtrArray *entries, GError **error)
@@ -87,7 +115,7 @@ list_directory (HfInstallation *installation, const char *name, gboolean staging
         return TRUE;
       HfTrashEntry *entry = entry_new (installation, g_strconcat (name, "/", found->d_name, NULL));
       entry->staging = staging;
-      g_ptr_array_add (entries, entry);
+      add_unless_gone (entries, entry);
     }
 }
 
@@ -117,7 +145,7 @@ list_in_place (const HfRef *ref, int branch_fd, gpointer data, GError **error)
           = entry_new (list->installation,
                        g_strconcat (HF_DEPLOY_DIR "/", ref->full, "/", names->pdata[i], NULL));
       entry->in_place = TRUE;
-      g_ptr_array_add (list->entries, entry);
+      add_unless_gone (list->entries, entry);
     }
   return names != NULL;
 }
@@ -227,7 +255,7 @@ drop_symlink (HfTrashEntry *entry, GError **error)
     return HF_TRASH_GONE;
   if (S_ISLNK (st.st_mode) && !entry->in_place)
     {
-      (void)unlinkat (installation->root_fd, entry->path, 0);
+      (void)hf_ledger_unlink (installation->ledger, installation->root_fd, entry->path, 0);
       return HF_TRASH_GONE;
     }
   if (S_ISDIR (st.st_mode))
@@ -249,7 +277,9 @@ throw_not_removed (GError **error)
 static HfTrashOutcome
 drop_empty (HfTrashEntry *entry, GError **error)
 {
-  if (unlinkat (entry->installation->root_fd, entry->path, AT_REMOVEDIR) == 0 || errno == ENOENT)
+  HfInstallation *installation = entry->installation;
+  if (hf_ledger_unlink (installation->ledger, installation->root_fd, entry->path, AT_REMOVEDIR) == 0
+      || errno == ENOENT)
     return HF_TRASH_GONE;
   if (errno == EBUSY)
     {
@@ -303,13 +333,24 @@ verify (HfTrashEntry *entry, GError **error)
                : throw_failure ("Cannot look at it again", error);
   if (!hf_deployment_get_state (entry->dir_fd, &entry->state, error))
     return HF_TRASH_DAMAGED;
-  if (entry->in_place && hf_state_in_service (entry->state))
+  if (entry->in_place && !entry->leaving && hf_state_in_service (entry->state))
     return HF_TRASH_GONE;
   if (entry->state == HF_STATE_ABSENT)
     return HF_TRASH_LOCKED;
   errno = 0;
   entry->info = hf_deployment_read (entry->dir_fd, error);
   return entry->info != NULL ? HF_TRASH_LOCKED : outcome_of_failure (errno);
+}
+
+/* What is in service is only asked about: a lock, even a short one, could refuse a launch. */
+static HfTrashOutcome
+ask_ref (HfTrashEntry *entry, GError **error)
+{
+  g_autoptr (HfHolders) holders = hf_holders_read (NULL);
+  if (!hf_holders_is_held (holders, entry->ref_fd))
+    return verify (entry, error);
+  entry->info = hf_deployment_read (entry->dir_fd, NULL);
+  return HF_TRASH_HELD;
 }
 
 /* Refused by either kind of lock means in use; only both together mean that nobody has it. */
@@ -324,6 +365,8 @@ lock_ref (HfTrashEntry *entry, GError **error)
     }
   /* The record lock first: only sweepers take it exclusively, so that two of them always know each
    * other by it, and neither is ever taken for a user. */
+  if (entry->leaving)
+    return ask_ref (entry, error);
   gboolean locked = hf_ofd_lock (entry->ref_fd, HF_OFD_EXCLUSIVE, HF_OFD_TRY)
                     && flock (entry->ref_fd, LOCK_EX | LOCK_NB) == 0;
   if (locked)
@@ -431,7 +474,8 @@ hf_trash_entry_delete_tree (HfTrashEntry *entry, GError **error)
           || strcmp (found->d_name, HF_DEPLOYMENT_FILE) == 0
           || strcmp (found->d_name, HF_PINS_DIR) == 0)
         continue;
-      if (!hf_tree_delete (entry->dir_fd, found->d_name, all ? error : NULL))
+      if (!hf_tree_delete (entry->dir_fd, found->d_name, entry->installation->ledger,
+                           all ? error : NULL))
         all = FALSE;
     }
 }
@@ -452,7 +496,8 @@ gboolean
 hf_trash_entry_delete_rest (HfTrashEntry *entry, GError **error)
 {
   HfInstallation *installation = entry->installation;
-  if (!hf_tree_delete (entry->dir_fd, HF_PINS_DIR, error))
+  HfLedger *ledger = installation->ledger;
+  if (!hf_tree_delete (entry->dir_fd, HF_PINS_DIR, ledger, error))
     return FALSE;
   g_auto (HfLock) lock = HF_LOCK_INIT;
   if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error))
@@ -462,9 +507,9 @@ hf_trash_entry_delete_rest (HfTrashEntry *entry, GError **error)
     return FALSE;
   static const char *const last[] = { HF_DEPLOYMENT_FILE, HF_REF_FILE };
   for (gsize i = 0; i < G_N_ELEMENTS (last); i++)
-    if (unlinkat (entry->dir_fd, last[i], 0) != 0 && errno != ENOENT)
+    if (hf_ledger_unlink (ledger, entry->dir_fd, last[i], 0) != 0 && errno != ENOENT)
       return hf_throw_errno (error, "Cannot delete its %s", last[i]);
-  if (unlinkat (installation->root_fd, entry->path, AT_REMOVEDIR) != 0 && errno != ENOENT)
+  if (hf_ledger_remove_dir (ledger, installation->root_fd, entry->path) != 0 && errno != ENOENT)
     return throw_not_removed (error);
   return !entry->in_place || entry->info == NULL
          || hf_branch_prune (installation, entry->info->ref, error);

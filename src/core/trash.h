@@ -16,10 +16,11 @@ typedef struct
   const char *name;             /* the last component of @path */
   gboolean staging;             /* in staging/ */
   gboolean in_place;            /* in deploy/ */
-  int dir_fd;                   /* owned; -1 until locked */
-  int ref_fd;                   /* owned; its `.ref`, exclusively locked; -1 until then */
-  HfDeploymentState state;      /* valid once locked */
-  HfDeploymentInfo *info;       /* owned; NULL without a `deployment` */
+  gboolean leaving;        /* still in service there; a real run would have taken it out by now */
+  int dir_fd;              /* owned; -1 until locked */
+  int ref_fd;              /* owned; its `.ref`, exclusively locked; -1 until then */
+  HfDeploymentState state; /* valid once locked */
+  HfDeploymentInfo *info;  /* owned; NULL without a `deployment` */
 } HfTrashEntry;
 
 typedef enum
@@ -38,6 +39,7 @@ GPtrArray *hf_trash_list (HfInstallation *installation, GError **error);
 gboolean hf_trash_any (HfInstallation *installation, gboolean *removed, gboolean *staging,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 HfTrashEntry *hf_trash_entry_new_staging (HfInstallation *installation, const char *name);
+HfTrashEntry *hf_trash_entry_new_leaving (HfInstallation *installation, const char *path);
 
 gboolean hf_trash_entry_may_be_pruned (const HfTrashEntry *entry);
 HfTrashOutcome hf_trash_entry_lock (HfTrashEntry *entry, GError **error);

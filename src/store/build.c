@@ -92,7 +92,7 @@ hf_build_open_fetch (HfBuild *build, GError **error)
   int entry_fd = build->staging->dir_fd;
   build->fetch
       = build->distrusted == NULL
-            ? hf_scratch_create (store, entry_fd, HF_FETCH_DIR, error)
+            ? hf_scratch_create (store, entry_fd, HF_FETCH_DIR, NULL, error)
             : hf_scratch_create_without (store, entry_fd, HF_FETCH_DIR, build->distrusted, error);
   return build->fetch != NULL;
 }
@@ -142,8 +142,8 @@ describe (HfBuild *build, const char *commit, GError **error)
 static gboolean
 clear_layout (HfBuild *build, GError **error)
 {
-  return hf_tree_delete (build->staging->dir_fd, HF_TREE_DIR, error)
-         && hf_tree_delete (build->staging->dir_fd, HF_PINS_DIR, error);
+  return hf_tree_delete (build->staging->dir_fd, HF_TREE_DIR, NULL, error)
+         && hf_tree_delete (build->staging->dir_fd, HF_PINS_DIR, NULL, error);
 }
 
 /**
@@ -213,8 +213,8 @@ gboolean
 hf_build_publish (HfBuild *build, GError **error)
 {
   g_clear_pointer (&build->fetch, hf_scratch_free);
-  if (!hf_tree_delete (build->staging->dir_fd, HF_FETCH_DIR, error)
-      || !hf_tree_delete (build->staging->dir_fd, HF_SHADOW_DIR, error)
+  if (!hf_tree_delete (build->staging->dir_fd, HF_FETCH_DIR, NULL, error)
+      || !hf_tree_delete (build->staging->dir_fd, HF_SHADOW_DIR, NULL, error)
       || g_cancellable_set_error_if_cancelled (build->context->cancellable, error))
     return FALSE;
   /* A repair changes nothing of what is installed. */

@@ -69,13 +69,15 @@ hf_commit_ref_write (HfStore *store, int entry_fd, const char *commit, GError **
 gboolean
 hf_commit_ref_remove (HfStore *store, const char *commit, GError **error)
 {
+  HfLedger *ledger = store->installation->ledger;
   hf_autofd int dfd = hf_open_beneath (store->repo_fd, DIRECTORY, O_RDONLY | O_DIRECTORY, 0);
   if (dfd < 0)
     return errno == ENOENT || hf_throw_at (error, "Cannot open", store->repo_fd, DIRECTORY);
-  if (unlinkat (dfd, commit, 0) != 0 && errno != ENOENT)
+  if (hf_ledger_unlink (ledger, dfd, commit, 0) != 0 && errno != ENOENT)
     return hf_throw_errno (error, "Cannot remove ref %s/%s", DIRECTORY, commit);
-  if (!hf_fd_sync (dfd, error))
+  if (!hf_ledger_is_dry (ledger) && !hf_fd_sync (dfd, error))
     return FALSE;
-  (void)unlinkat (store->repo_fd, DIRECTORY, AT_REMOVEDIR); /* if it is empty now */
+  /* If it is empty now. */
+  (void)hf_ledger_unlink (ledger, store->repo_fd, DIRECTORY, AT_REMOVEDIR);
   return TRUE;
 }

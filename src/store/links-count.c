@@ -66,7 +66,7 @@ has_strange_pin (HfStore *store, const HfSweepTarget *target)
   hf_object_pin_name (pin, target->info->commit, HF_SUFFIX_COMMIT);
   hf_object_loose_path (loose, target->info->commit, HF_SUFFIX_COMMIT);
   g_autofree char *path = g_strconcat (HF_PINS_DIR "/", pin, NULL);
-  return fstatat (store->objects_fd, loose, &stored, AT_SYMLINK_NOFOLLOW) == 0
+  return hf_ledger_stat (store->installation->ledger, store->objects_fd, loose, &stored) == 0
          && (fstatat (target->dir_fd, path, &pinned, AT_SYMLINK_NOFOLLOW) != 0
              || !hf_stat_same_file (&pinned, &stored));
 }

@@ -179,6 +179,8 @@ mark_path (HfMarks *marks, const char *path, gboolean *out_moved, GError **error
     return TRUE;
   hf_autofd int fd
       = hf_open_beneath (marks->store->installation->root_fd, path, O_RDONLY | O_DIRECTORY, 0);
+  if (fd >= 0 && hf_ledger_has_gone (marks->store->installation->ledger, fd))
+    return TRUE;
   if (fd >= 0)
     return mark_deployment (marks, path, fd, error);
   if (errno == ENOENT)

@@ -179,6 +179,7 @@ copy_contents (int in, int out, mode_t mode_or, GError **error)
  * hf_object_dir_remove:
  * @objects_fd: objects/
  * @digits: one of its directories
+ * @ledger: (nullable): where to count what is freed, or %NULL
  *
  * Removes it if it is empty.
  *
@@ -187,10 +188,10 @@ copy_contents (int in, int out, mode_t mode_or, GError **error)
  * Returns: %FALSE with @error set if an empty one stays
  */
 gboolean
-hf_object_dir_remove (int objects_fd, const char *digits, GError **error)
+hf_object_dir_remove (int objects_fd, const char *digits, HfLedger *ledger, GError **error)
 {
-  return unlinkat (objects_fd, digits, AT_REMOVEDIR) == 0 || errno == ENOTEMPTY || errno == EEXIST
-         || errno == ENOENT || errno == EBUSY
+  return hf_ledger_unlink (ledger, objects_fd, digits, AT_REMOVEDIR) == 0 || errno == ENOTEMPTY
+         || errno == EEXIST || errno == ENOENT || errno == EBUSY
          || hf_throw_at (error, "Cannot remove empty directory", objects_fd, digits);
 }
 

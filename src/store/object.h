@@ -5,7 +5,8 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "base/ledger.h"
+
 #include <ostree.h>
 
 /* "ab/cdef….dirtree" and its NUL; the longest type is commitmeta. */
@@ -31,7 +32,7 @@ void hf_checksum_to_bytes (const char *checksum, guint8 *out);
 GVariant *hf_object_parse (OstreeObjectType type, const char *checksum, GBytes *bytes,
                            GError **error);
 GVariant *hf_pin_load (int pins_fd, OstreeObjectType type, const char *checksum, GError **error);
-gboolean hf_object_dir_remove (int objects_fd, const char *digits,
+gboolean hf_object_dir_remove (int objects_fd, const char *digits, HfLedger *ledger,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_object_copy (int from_dfd, const char *from, int to_dfd, const char *to, mode_t mode_or,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -61,6 +61,13 @@ fast_prune_clear (FastPrune *prune)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (FastPrune, fast_prune_clear)
 
+static gboolean
+has_gone (HfLedger *ledger, int dfd, const char *name)
+{
+  struct stat st;
+  return hf_ledger_is_dry (ledger) && hf_ledger_stat (ledger, dfd, name, &st) != 0;
+}
+
 /* An entry without `deployment` that has links to what is stored is an import that failed or died: it
  * needs nothing, and what it links looks needed.  None is at work while the lock is held. */
 static gboolean
@@ -76,6 +83,8 @@ check_imports (HfInstallation *installation, GError **error)
         return FALSE;
       if (entry == NULL)
         return TRUE;
+      if (has_gone (installation->ledger, dirfd (dir), entry->d_name))
+        continue;
       struct stat st;
       g_autofree char *deployment = g_strconcat (entry->d_name, "/" HF_DEPLOYMENT_FILE, NULL);
       g_autofree char *pins = g_strconcat (entry->d_name, "/" HF_PINS_DIR, NULL);
@@ -122,12 +131,12 @@ decide (Walk *walk, const char *checksum, const char *suffix, Decision *out, GEr
   if (!hf_prune_share_breathe (&walk->share, error))
     return FALSE;
   hf_object_loose_path (loose, checksum, suffix);
-  if (fstatat (walk->prune->hold.store->objects_fd, loose, &st, AT_SYMLINK_NOFOLLOW) != 0)
+  const HfStore *store = walk->prune->hold.store;
+  if (hf_ledger_stat (store->installation->ledger, store->objects_fd, loose, &st) != 0)
     {
       hf_prune_share_touch (&walk->share, checksum);
       return errno == ENOENT
-             || hf_throw_at (error, "Cannot look at object", walk->prune->hold.store->objects_fd,
-                             loose);
+             || hf_throw_at (error, "Cannot look at object", store->objects_fd, loose);
     }
   /* Only where our pin would make the difference is it looked for. */
   if (st.st_nlink > 2 || (st.st_nlink == 2 && !is_own_pin (walk->prune, checksum, suffix, &st)))
@@ -229,7 +238,8 @@ decide_commit (Walk *walk, const char *commit, Decision *out, GError **error)
   if (!decide (walk, commit, HF_SUFFIX_COMMIT_META, &ignored, error))
     return FALSE;
   g_autoptr (GError) failed = NULL;
-  if (hf_dir_sync (walk->prune->hold.store->objects_fd, digits, &failed) || errno == ENOENT)
+  if (hf_ledger_is_dry (walk->prune->hold.store->installation->ledger)
+      || hf_dir_sync (walk->prune->hold.store->objects_fd, digits, &failed) || errno == ENOENT)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&failed));
   return FALSE;

@@ -54,7 +54,8 @@ decide (FullPrune *prune, int dfd, const char *digits, const char *name, gboolea
   if (!hf_object_name_parse (name, digits, bytes, &suffix) || !is_known_type (suffix)
       || is_commit_type (suffix) != commits || hf_marks_contain (prune->marks, bytes))
     return TRUE;
-  if (fstatat (dfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+  HfLedger *ledger = prune->share.hold->store->installation->ledger;
+  if (hf_ledger_stat (ledger, dfd, name, &st) != 0)
     return errno == ENOENT || hf_throw_at (error, "Cannot look at object", dfd, name);
   *any = TRUE;
   g_autofree char *checksum = g_strdup_printf ("%s%.*s", digits, HF_CHECKSUM_BYTES * 2 - 2, name);
@@ -87,7 +88,8 @@ prune_directory (FullPrune *prune, const char *digits, gboolean commits, GError 
   if (!commits)
     hf_prune_share_touch (&prune->share, digits);
   /* Commits are gone from disk before anything that they reach is (G4). */
-  return !any || !commits || hf_fd_sync (dirfd (dir), error);
+  return !any || !commits || hf_ledger_is_dry (prune->share.hold->store->installation->ledger)
+         || hf_fd_sync (dirfd (dir), error);
 }
 
 static gboolean
@@ -130,6 +132,7 @@ hf_prune_full (HfStore *store, HfSweepTarget *const *targets, gsize n_targets,
   hf_prune_share_begin (&prune.share, &hold);
   gboolean done = prune_pass (&prune, TRUE, error) && prune_pass (&prune, FALSE, error);
   hf_prune_share_end (&prune.share);
-  return done && (hf_marks_any_copies (marks) || hf_links_count_again (store, error))
+  gboolean dry = hf_ledger_is_dry (store->installation->ledger);
+  return done && (dry || hf_marks_any_copies (marks) || hf_links_count_again (store, error))
          && hf_prune_hold_finish (&hold, error);
 }

@@ -71,13 +71,16 @@ hf_prune_hold_finish (HfPruneHold *hold, GError **error)
 {
   static const char hex[] = "0123456789abcdef";
   int objects_fd = hold->store->objects_fd;
+  HfLedger *ledger = hold->store->installation->ledger;
   for (guint i = 0; i < G_N_ELEMENTS (hold->touched); i++)
     {
       const char digits[] = { hex[i / 16], hex[i % 16], '\0' };
-      if (hold->touched[i] && !hf_object_dir_remove (objects_fd, digits, error))
+      if (hold->touched[i] && !hf_object_dir_remove (objects_fd, digits, ledger, error))
         return FALSE;
     }
   hf_lock_release (&hold->lock);
+  if (hf_ledger_is_dry (ledger))
+    return TRUE;
   for (guint i = 0; i < G_N_ELEMENTS (hold->touched); i++)
     {
       const char digits[] = { hex[i / 16], hex[i % 16], '\0' };
@@ -214,11 +217,10 @@ hf_prune_share_unlink (HfPruneShare *share, const char *checksum, const char *su
   hf_object_loose_path (loose, checksum, suffix);
   if (strcmp (suffix, HF_SUFFIX_COMMIT) == 0 && !hf_commit_ref_remove (store, checksum, error))
     return FALSE;
-  if (unlinkat (store->objects_fd, loose, 0) != 0)
+  if (hf_ledger_unlink_known (store->installation->ledger, store->objects_fd, loose, st) != 0)
     return errno == ENOENT || hf_throw_at (error, "Cannot unlink object", store->objects_fd, loose);
   hf_prune_share_touch (share, checksum);
   share->objects++;
-  share->bytes += (guint64)st->st_blocks * 512;
   hf_progress_add (share->hold->report->progress, 1, (guint64)st->st_blocks * 512);
   return TRUE;
 }
@@ -238,7 +240,6 @@ hf_prune_share_end (HfPruneShare *share)
   (void)pthread_mutex_lock (&hold->mutex);
   hold->sharing--;
   hold->report->objects += share->objects;
-  hold->report->bytes += share->bytes;
   for (guint i = 0; i < G_N_ELEMENTS (share->touched); i++)
     hold->touched[i] |= share->touched[i];
   (void)pthread_cond_broadcast (&hold->changed);

@@ -37,7 +37,7 @@ typedef struct
 {
   HfPruneHold *hold; /* not owned */
   guint steps;
-  guint64 objects, bytes; /* unlinked */
+  guint64 objects; /* unlinked */
   gboolean touched[256];
 } HfPruneShare;
 

@@ -21,6 +21,8 @@ static gboolean
 needs_nothing (const HfTrashEntry *entry, int entry_fd)
 {
   HfDeploymentState state;
+  if (hf_ledger_has_begun (entry->installation->ledger, entry_fd))
+    return TRUE;
   return hf_deployment_get_state (entry_fd, &state, NULL)
          && (state == HF_STATE_DELETING || state == HF_STATE_PRUNED
              || (state == HF_STATE_ABSENT && entry->staging));
@@ -67,12 +69,13 @@ is_needed_by_none (HfStore *store, const char *commit, const char *loose, struct
                    gboolean *out, GError **error)
 {
   nlink_t idle, links;
+  HfLedger *ledger = store->installation->ledger;
   do
     {
       links = stored->st_nlink;
       if (!count_idle (store, commit, stored, &idle, error))
         return FALSE;
-      if (fstatat (store->objects_fd, loose, stored, AT_SYMLINK_NOFOLLOW) != 0)
+      if (hf_ledger_stat (ledger, store->objects_fd, loose, stored) != 0)
         return hf_throw_at (error, "Cannot look at commit", store->objects_fd, loose);
     }
   while (stored->st_nlink != links);
@@ -103,7 +106,8 @@ hf_release_commit (HfStore *store, int entry_fd, const char *commit, HfSweepRepo
   struct stat stored;
   *out_released = FALSE;
   hf_object_loose_path (loose, commit, HF_SUFFIX_COMMIT);
-  if (fstatat (store->objects_fd, loose, &stored, AT_SYMLINK_NOFOLLOW) != 0)
+  HfLedger *ledger = store->installation->ledger;
+  if (hf_ledger_stat (ledger, store->objects_fd, loose, &stored) != 0)
     {
       *out_released = errno == ENOENT;
       return *out_released
@@ -116,14 +120,13 @@ hf_release_commit (HfStore *store, int entry_fd, const char *commit, HfSweepRepo
     return TRUE;
   if (!hf_commit_ref_remove (store, commit, error))
     return FALSE;
-  if (unlinkat (store->objects_fd, loose, 0) != 0)
+  if (hf_ledger_unlink_known (ledger, store->objects_fd, loose, &stored) != 0)
     return hf_throw_at (error, "Cannot unlink commit", store->objects_fd, loose);
   *out_released = TRUE;
   report->objects++;
-  report->bytes += (guint64)stored.st_blocks * 512;
   const char digits[] = { commit[0], commit[1], '\0' };
-  return hf_dir_sync (store->objects_fd, digits, error)
-         && hf_object_dir_remove (store->objects_fd, digits, error);
+  return (hf_ledger_is_dry (ledger) || hf_dir_sync (store->objects_fd, digits, error))
+         && hf_object_dir_remove (store->objects_fd, digits, ledger, error);
 }
 
 /**

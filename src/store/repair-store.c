@@ -71,7 +71,7 @@ drop (HfRepair *repair, int dfd, const char *name, const char *path, const char 
   if (repair->options.dry_run)
     return;
   g_autoptr (GError) failed = NULL;
-  (void)!hf_tree_delete (dfd, name, &failed);
+  (void)!hf_tree_delete (dfd, name, NULL, &failed);
   hf_finding_settle (finding, failed);
 }
 

@@ -33,7 +33,7 @@ hf_scratch_free (HfScratch *scratch)
   hf_shadow_free (scratch->shadow);
   g_autoptr (GError) ignored = NULL;
   if (scratch->temporary && scratch->name != NULL)
-    (void)!hf_tree_delete (scratch->parent_fd, scratch->name, &ignored);
+    (void)!hf_tree_delete (scratch->parent_fd, scratch->name, NULL, &ignored);
   hf_fd_clear (&scratch->parent_fd);
   g_free (scratch->name);
   g_free (scratch);
@@ -128,7 +128,7 @@ hf_scratch_create_temporary (HfStore *store, GError **error)
   hf_autofd int parent_fd = open (g_get_tmp_dir (), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   HfScratch *scratch = parent_fd < 0 ? NULL : hf_scratch_create (store, parent_fd, name, error);
   if (scratch == NULL)
-    (void)!hf_tree_delete (parent_fd, name, NULL);
+    (void)!hf_tree_delete (parent_fd, name, NULL, NULL);
   else
     scratch->temporary = TRUE;
   return scratch;

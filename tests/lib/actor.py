@@ -3,6 +3,7 @@
 deployed: nothing but what the commands were asked for, and each ref as before or as wanted."""
 import collections
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import time
 
 from image_pool import ENVIRONMENT, RUNTIME
-from observed import Installation, Wrong, compare
+from observed import Installation, Wrong, compare, usage
 
 SOURCE = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 BUILD = os.environ.get("HOLDFAST_BUILD", os.path.join(SOURCE, "build"))
@@ -38,6 +39,18 @@ def can_trace():
     return not sanitized() and shutil.which("strace") is not None and subprocess.run(
         ["strace", "-f", "-o", "/dev/null", "true"], check=False,
         stderr=subprocess.DEVNULL).returncode == 0
+
+
+def check_told(told, done, same_status):
+    """A dry run told of what was then done.  What is still in service then, lies elsewhere later."""
+    def essence(report):
+        found = {key: sorted((entry["serial"] or entry["path"]) for entry in report[key])
+                 for key in ("swept", "held", "kept")}
+        found["damaged"] = sorted(entry["path"] for entry in report["damaged"])
+        return {**found, **{key: report[key] for key in (
+            "objects", "bytes", "inodes", "full", "full_reason")}}
+    if essence(told) != essence(done) or not same_status or not told["dry_run"]:
+        raise Wrong("a dry run told of %s, and this was done: %s" % (essence(told), essence(done)))
 
 
 class Actor:
@@ -109,6 +122,26 @@ class Actor:
                                       "-e", "inject=%s:signal=KILL:when=%d" % (call, when)])
         finally:
             os.sched_setaffinity(0, processors)
+
+    def sweep(self, words):
+        """Sweeps, after a dry run of it that changes nothing and tells of just that.  Returns (exit
+        status, report)."""
+        before = self.installation.everything()
+        dry_status, out = self.run(*words, "--dry-run", expected=(0, 4))
+        told = json.loads(out)
+        if self.installation.everything() != before:
+            raise Wrong("a dry run changed %s" % dict(
+                self.installation.everything().items() ^ before.items()))
+        status, out = self.run(*words, expected=(0, 4))
+        done = json.loads(out)
+        after = self.installation.everything()
+        check_told(told, done, dry_status == status)
+        freed = [one - other for one, other in zip(usage(before), usage(after))]
+        if freed != [done["inodes"], done["bytes"]]:
+            raise Wrong("it frees %s inodes and bytes, and tells of %s" % (
+                freed, [done["inodes"], done["bytes"]]))
+        self.seen["dry runs that tell of something"] += done["inodes"] > 0
+        return status, done
 
     # --- What is deployed ---------------------------------------------------------------------------
 

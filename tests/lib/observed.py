@@ -17,6 +17,13 @@ class Wrong(Exception):
     """Something is not as it must be."""
 
 
+def usage(everything):
+    """Inodes and bytes, as df -i and du count them; each inode once.  What a sweep frees it records."""
+    inodes = {what[0]: what[4] * 512 for path, what in everything.items()
+              if not os.path.basename(path).startswith("history")}
+    return len(inodes), sum(inodes.values())
+
+
 class Entry:
     """A directory with a `.ref`: a deployment, in service or out of it, or one being built."""
 
@@ -150,6 +157,17 @@ class Installation:
         """The same for one that may have gone: anything, if it went before we saw it."""
         known = commit in self.reach or commit + ".commit" in stored
         return self.reached(commit) if known else stored
+
+    def everything(self):
+        """Each name, and all that stat(2) tells of it but when it was last read."""
+        found = {}
+        for directory, names, files in os.walk(self.path):
+            for name in [".", *names, *files]:
+                path = os.path.normpath(os.path.join(directory, name))
+                status = os.lstat(path)
+                found[path] = (status.st_ino, status.st_mode, status.st_nlink, status.st_size,
+                               status.st_blocks, status.st_mtime_ns, status.st_ctime_ns)
+        return found
 
     def kept_refs(self):
         path = os.path.join(self.repo, "refs/heads/deploy")

@@ -80,7 +80,7 @@ fixture_tear_down (Fixture *fixture, gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_clear_pointer (&fixture->installation, hf_installation_free);
   hf_fd_clear (&fixture->dir_fd);
-  (void)!hf_tree_delete (AT_FDCWD, fixture->dir, &error);
+  (void)!hf_tree_delete (AT_FDCWD, fixture->dir, NULL, &error);
   g_assert_no_error (error);
   g_clear_pointer (&fixture->dir, g_free);
 }

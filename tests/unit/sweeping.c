@@ -57,7 +57,7 @@ make_pruned (Sweeping *sweeping, const char *path)
 {
   g_autoptr (GError) error = NULL;
   hf_autofd int fd = open_dir_at (sweeping->installation->root_fd, path);
-  (void)!hf_tree_delete (fd, HF_TREE_DIR, &error);
+  (void)!hf_tree_delete (fd, HF_TREE_DIR, NULL, &error);
   g_assert_no_error (error);
   fall_to (sweeping->installation, path, HF_STATE_PRUNED);
 }

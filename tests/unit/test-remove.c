@@ -239,8 +239,8 @@ test_all_but_gone (Fixture *fixture, gconstpointer data)
   g_autofree char *path = deploy_orphan (installation, APP, 'a', HF_STATE_RETIRED);
   set_mark (installation);
   hf_autofd int fd = open_dir_at (installation->root_fd, path);
-  g_assert_true (hf_tree_delete (fd, HF_TREE_DIR, NULL));
-  g_assert_true (hf_tree_delete (fd, HF_PINS_DIR, NULL));
+  g_assert_true (hf_tree_delete (fd, HF_TREE_DIR, NULL, NULL));
+  g_assert_true (hf_tree_delete (fd, HF_PINS_DIR, NULL, NULL));
   g_assert_no_errno (unlinkat (fd, HF_DEPLOYMENT_FILE, 0));
   g_autofree char *name = deploy (installation, APP, 'b');
   g_autoptr (FakeStore) store = fake_store_new (installation);

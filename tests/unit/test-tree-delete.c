@@ -28,7 +28,7 @@ static void
 delete_all (const Fixture *fixture, const char *name)
 {
   g_autoptr (GError) error = NULL;
-  (void)!hf_tree_delete (fixture->dir_fd, name, &error);
+  (void)!hf_tree_delete (fixture->dir_fd, name, NULL, &error);
   g_assert_no_error (error);
   g_assert_false (exists (fixture->dir_fd, name));
 }
@@ -38,7 +38,7 @@ static void
 assert_stays (const Fixture *fixture, const char *name, const char *stays, HfErrorCode code)
 {
   g_autoptr (GError) error = NULL;
-  g_assert_false (hf_tree_delete (fixture->dir_fd, name, &error));
+  g_assert_false (hf_tree_delete (fixture->dir_fd, name, NULL, &error));
   g_assert_error (error, HF_ERROR, (int)code);
   g_assert_nonnull (strstr (error->message, stays));
   g_assert_true (exists (fixture->dir_fd, name));
@@ -302,7 +302,7 @@ test_immutable_alone (Fixture *fixture, gconstpointer data)
   if (!put_immutable (fixture->dir_fd, "stuck"))
     return;
   g_autoptr (GError) error = NULL;
-  gboolean gone = hf_tree_delete (fixture->dir_fd, "stuck", &error);
+  gboolean gone = hf_tree_delete (fixture->dir_fd, "stuck", NULL, &error);
   g_assert_true (set_immutable (fixture->dir_fd, "stuck", FALSE));
   g_assert_false (gone);
   g_assert_error (error, HF_ERROR, HF_ERROR_DAMAGED);
@@ -317,7 +317,7 @@ delete_deep_stuck (gpointer data)
   limit_descriptors ();
   /* Ends a deletion that does not end by itself. */
   (void)alarm (120);
-  g_assert_false (hf_tree_delete (fixture->dir_fd, "tree", &error));
+  g_assert_false (hf_tree_delete (fixture->dir_fd, "tree", NULL, &error));
   g_assert_error (error, HF_ERROR, HF_ERROR_DAMAGED);
   g_assert_nonnull (strstr (error->message, "stuck"));
 }
