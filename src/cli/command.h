@@ -68,6 +68,7 @@ gboolean hf_command_ps (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_sweep (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_rollback (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_restore (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_why (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_hold (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_root (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_mask (HfProgram *, int, char **, int *, GError **);

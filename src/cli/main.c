@@ -41,6 +41,8 @@ static const HfCommand commands[] = {
   { "history", NULL, NULL, "Show what was changed, and when", hf_command_history },
   { "run", NULL, "REF [ARG…]", "Run an image", hf_command_run },
   { "ps", NULL, NULL, "List running instances", hf_command_ps },
+  { "why", NULL, "PATH | REF | COMMIT | OBJECT", "Tell why something is still on the disk",
+    hf_command_why },
   { "hold", NULL, "REF -- COMMAND [ARG…]", "Keep an image while a command runs", hf_command_hold },
   { "root", NULL, "add|list|remove …", "Keep deployments for good", hf_command_root },
   { "mask", NULL, "[PATTERN…]", "Keep images from being updated", hf_command_mask },

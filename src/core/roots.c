@@ -445,7 +445,7 @@ hf_root_remove (HfInstallation *installation, const char *path, GError **error)
  *
  * Removes those that ended, unless they were made anew meanwhile.
  *
- * Locks: takes `lock` for each.
+ * Locks: takes `lock` for each, except in a dry run.
  *
  * Returns: %FALSE with @error set on failure
  */
@@ -461,7 +461,7 @@ hf_roots_drop_ended (HfInstallation *installation, HfRoots *roots, GPtrArray *le
       g_autoptr (GError) failed = NULL;
       if (ended->standing != HF_ROOT_ENDED)
         continue;
-      if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error))
+      if (leaving == NULL && !hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error))
         return FALSE;
       if (!load_one (installation, ended->path, &now, &failed))
         {

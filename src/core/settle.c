@@ -275,7 +275,7 @@ hf_settle (HfInstallation *installation, GError **error)
  * What hf_settle() does, without a change.  Empty directories are left to the end of the dry run, when the
  * ledger knows what else they would have lost.
  *
- * Locks: needs `lock`.
+ * Locks: none; under `lock` the answer stays true.
  *
  * Returns: %FALSE with @error set on failure
  */
