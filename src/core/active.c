@@ -46,14 +46,18 @@ hf_active_read (HfInstallation *installation, const HfRef *ref, char **out, GErr
   return TRUE;
 }
 
-/* A crash before the rename leaves the temporary name, which the next one replaces, or settling. */
 static gboolean
-replace_link (int branch_fd, const char *link, const char *temporary, const char *name,
-              GError **error)
+make_link (int branch_fd, const char *link, const char *name, GError **error)
 {
-  (void)unlinkat (branch_fd, temporary, 0);
-  if (symlinkat (name, branch_fd, temporary) != 0
-      || renameat (branch_fd, temporary, branch_fd, link) != 0)
+  (void)unlinkat (branch_fd, link, 0);
+  return symlinkat (name, branch_fd, link) == 0
+         || hf_throw_at (error, "Cannot create", branch_fd, link);
+}
+
+static gboolean
+rename_link (int branch_fd, const char *temporary, const char *link, GError **error)
+{
+  if (renameat (branch_fd, temporary, branch_fd, link) != 0)
     return hf_throw_at (error, "Cannot set", branch_fd, link);
   return hf_dir_sync (branch_fd, ".", error);
 }
@@ -63,7 +67,8 @@ replace_link (int branch_fd, const char *link, const char *temporary, const char
  * @branch_fd: a branch directory
  * @name: a deployment in it
  *
- * The one step that changes what is deployed.  Durable when this returns.
+ * The one step that changes what is deployed.  Durable when this returns.  A crash before it leaves the
+ * temporary name, which the next one replaces, or settling removes.
  *
  * Locks: needs `lock`.
  *
@@ -72,24 +77,28 @@ replace_link (int branch_fd, const char *link, const char *temporary, const char
 gboolean
 hf_active_set (int branch_fd, const char *name, GError **error)
 {
-  return replace_link (branch_fd, HF_ACTIVE_LINK, HF_ACTIVE_LINK_NEW, name, error);
+  return make_link (branch_fd, HF_ACTIVE_LINK_NEW, name, error)
+         && rename_link (branch_fd, HF_ACTIVE_LINK_NEW, HF_ACTIVE_LINK, error);
 }
 
 /**
- * hf_held_set:
+ * hf_held_announce:
  * @branch_fd: a branch directory
  * @name: the deployment in it that a rollback is about to make active
  *
- * It counts only while `active` names the same, so that a crash before the rollback changes nothing.
+ * It counts only while `active` names the same, and beside the hold that there is: what is active now may be
+ * held, too, by the rollback before.  A crash before the flip so changes nothing, and none after it loses
+ * the hold; hf_held_drop_stale() leaves the one that counts.
  *
  * Locks: needs `lock`.
  *
  * Returns: %FALSE with @error set on failure
  */
 gboolean
-hf_held_set (int branch_fd, const char *name, GError **error)
+hf_held_announce (int branch_fd, const char *name, GError **error)
 {
-  return replace_link (branch_fd, HF_HELD_LINK, HF_HELD_LINK_NEW, name, error);
+  return make_link (branch_fd, HF_HELD_LINK_NEW, name, error)
+         && hf_dir_sync (branch_fd, ".", error);
 }
 
 /**
@@ -106,9 +115,11 @@ hf_active_is_held (HfInstallation *installation, const HfRef *ref)
       = hf_open_beneath (installation->deploy_fd, ref->full, O_PATH | O_DIRECTORY, 0);
   if (branch_fd < 0)
     return FALSE;
+  /* In this order, as the former becomes the latter. */
+  g_autofree char *announced = hf_link_read (branch_fd, HF_HELD_LINK_NEW);
   g_autofree char *held = hf_link_read (branch_fd, HF_HELD_LINK);
-  g_autofree char *active = held == NULL ? NULL : hf_link_read (branch_fd, HF_ACTIVE_LINK);
-  return active != NULL && g_str_equal (held, active);
+  g_autofree char *active = hf_link_read (branch_fd, HF_ACTIVE_LINK);
+  return active != NULL && (g_strcmp0 (announced, active) == 0 || g_strcmp0 (held, active) == 0);
 }
 
 /**
@@ -117,7 +128,8 @@ hf_active_is_held (HfInstallation *installation, const HfRef *ref)
  * @active: (nullable): the name of its active deployment
  * @ledger: (nullable): where to count what is freed, or %NULL
  *
- * Removes a `held` that names another, which means nothing any more.
+ * Has `held` name @active if a rollback announced that, and else removes one that names another, which means
+ * nothing any more.
  *
  * Locks: needs `lock`.
  *
@@ -126,6 +138,10 @@ hf_active_is_held (HfInstallation *installation, const HfRef *ref)
 gboolean
 hf_held_drop_stale (int branch_fd, const char *active, HfLedger *ledger, GError **error)
 {
+  g_autofree char *announced = hf_link_read (branch_fd, HF_HELD_LINK_NEW);
+  if (announced != NULL && g_strcmp0 (announced, active) == 0)
+    return hf_ledger_is_dry (ledger)
+           || rename_link (branch_fd, HF_HELD_LINK_NEW, HF_HELD_LINK, error);
   (void)hf_ledger_unlink (ledger, branch_fd, HF_HELD_LINK_NEW, 0);
   g_autofree char *held = hf_link_read (branch_fd, HF_HELD_LINK);
   if (held == NULL || g_strcmp0 (held, active) == 0)

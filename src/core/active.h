@@ -14,6 +14,7 @@ gboolean hf_active_read (HfInstallation *installation, const HfRef *ref, char **
 gboolean hf_active_set (int branch_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 gboolean hf_active_is_held (HfInstallation *installation, const HfRef *ref);
-gboolean hf_held_set (int branch_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_held_announce (int branch_fd, const char *name,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_held_drop_stale (int branch_fd, const char *active, HfLedger *ledger,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -31,7 +31,7 @@
 #define HF_ACTIVE_LINK     "active"
 #define HF_ACTIVE_LINK_NEW "active.new" /* renamed over the former */
 #define HF_HELD_LINK       "held"       /* names the deployment that a rollback chose */
-#define HF_HELD_LINK_NEW   "held.new"   /* renamed over the former */
+#define HF_HELD_LINK_NEW   "held.new"   /* what a rollback under way chose; renamed over it */
 
 /* A deployment. */
 #define HF_REF_FILE            ".ref"

@@ -48,7 +48,9 @@ take_over (HfStaging *staging, int branch_fd, const char *old, const char *name,
       (void)utimensat (staging->dir_fd, HF_DEPLOYMENT_FILE, times, AT_SYMLINK_NOFOLLOW);
     }
   g_autofree char *held = hf_link_read (branch_fd, HF_HELD_LINK);
-  return (g_strcmp0 (held, old) != 0 || hf_held_set (branch_fd, name, error))
+  return (g_strcmp0 (held, old) != 0
+          || (hf_held_announce (branch_fd, name, error)
+              && hf_held_drop_stale (branch_fd, name, NULL, error)))
          && hf_roots_move (staging->installation, old, name, error);
 }
 

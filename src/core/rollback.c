@@ -33,13 +33,30 @@ check_runtime (HfInstallation *installation, int branch_fd, const char *name, GE
   return deployed != NULL;
 }
 
-/* The hold goes first: it counts once `active` names the same, so that a crash in between changes
+/* The hold is announced first: it counts once `active` names the same, so that a crash in between changes
  * nothing, and none leaves a rollback that the next update would undo. */
 static gboolean
 flip (int branch_fd, const char *from, const char *to, GError **error)
 {
   hf_previous_leave (branch_fd, from);
-  return hf_held_set (branch_fd, to, error) && hf_active_set (branch_fd, to, error);
+  return hf_held_announce (branch_fd, to, error) && hf_active_set (branch_fd, to, error)
+         && hf_held_drop_stale (branch_fd, to, NULL, error);
+}
+
+/* What was kept by a root beside the number that is to be kept is active now, and does not count; and what
+ * is left counts.  Done here, as who settles would do it at any time.  A configuration that makes no sense
+ * must not keep anybody from going back: the mark stays then, as in hf_settle(). */
+static gboolean
+retain (HfInstallation *installation, const HfRef *ref, int branch_fd, const char *active,
+        gboolean *pending, GError **error)
+{
+  g_auto (HfRetention) retention = { 0 };
+  gboolean in_place = TRUE;
+  if (hf_retention_load (installation, &retention, NULL)
+      && !hf_previous_retain (installation, ref, branch_fd, active, &retention, &in_place, error))
+    return FALSE;
+  *pending |= in_place;
+  return TRUE;
 }
 
 /* What is flipped from where to where. */
@@ -91,7 +108,8 @@ choose (HfInstallation *installation, const HfRef *ref, const char *to, Branch *
  * @to: (nullable): which of its earlier deployments, as hf_previous_find() takes it
  * @out_commit: (out) (transfer full): the commit that is now deployed
  *
- * Also holds the ref there: until an update names it, none replaces it.
+ * Also holds the ref there: until an update names it, none replaces it.  What is left becomes a previous one,
+ * as far as those are kept.
  *
  * Locks: takes `lock`.
  *
@@ -118,5 +136,6 @@ hf_rollback (HfInstallation *installation, const HfRef *ref, const char *to, cha
     }
   (void)hf_deployment_name_parse (chosen->name, out_commit, NULL);
   return flip (branch.branch_fd, branch.active, chosen->name, error)
+         && retain (installation, ref, branch.branch_fd, chosen->name, &pending, error)
          && hf_change_end (installation, pending, error);
 }

@@ -101,6 +101,42 @@ a_rollback_holds() {
 }
 promise 'a rollback holds until an update names the ref' a_rollback_holds
 
+is_held() {
+  matches "$(hf list --json | tr -d ' \n')" '"held":true'
+}
+
+# A kill at each rename of it, the last of which it does not get to.
+a_rollback_of_a_rollback_is_cut_short() {
+  updated
+  hf rollback "$HELLO"
+  local n active
+  for n in 1 2 3; do
+    expect '0|137' inject "renameat:signal=KILL:when=$n" "$HOLDFAST" --installation="$INST" \
+      rollback "$HELLO"
+    active=$(active_of "$HELLO")
+    is_held
+    hf update
+    equal "$(active_of "$HELLO")" "$active" "after an update of everything, killed at rename $n"
+    is_held
+  done
+  swept
+}
+promise 'a rollback that is cut short leaves the hold of the one before it' \
+  a_rollback_of_a_rollback_is_cut_short
+
+no_more_is_kept_by_a_rollback() {
+  installed archive-1 "$HELLO"
+  OLD=$(active_of "$HELLO")
+  hf root add mine "$HELLO"
+  publish archive-2
+  hf update "$HELLO"
+  hf rollback "$HELLO"
+  equal "$(commits "$HELLO")" "${OLD%.*}" 'what is left, with none to be kept'
+  hf root remove mine
+  swept
+}
+promise 'a rollback to what only a root kept keeps no more than is to be kept' no_more_is_kept_by_a_rollback
+
 nothing_to_roll_back_to() {
   installed archive-1 "$HELLO"
   unchanged_by expect 3 hf rollback "$HELLO"

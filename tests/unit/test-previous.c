@@ -156,13 +156,40 @@ test_half_a_rollback (Fixture *fixture, gconstpointer data)
   g_autofree char *second = deploy (fixture->installation, APP, 'b');
   hf_autofd int branch_fd = branch_of (fixture);
   set_mark (fixture->installation);
-  (void)!hf_held_set (branch_fd, first, &error);
+  (void)!hf_held_announce (branch_fd, first, &error);
   g_assert_no_error (error);
   g_assert_false (hf_active_is_held (fixture->installation, ref));
   settle (fixture->installation);
   struct stat st;
   g_assert_cmpint (fstatat (branch_fd, HF_HELD_LINK, &st, AT_SYMLINK_NOFOLLOW), !=, 0);
+  g_assert_cmpint (fstatat (branch_fd, HF_HELD_LINK_NEW, &st, AT_SYMLINK_NOFOLLOW), !=, 0);
   g_assert_true (is_kept (fixture, first));
+}
+
+/* The same where a rollback has chosen what is active, and then right after the flip. */
+static void
+test_half_a_second_rollback (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *commit = NULL;
+  configure (fixture->installation, "keep-previous=1");
+  g_autoptr (HfRef) ref = ref_of (APP);
+  g_autofree char *first = deploy (fixture->installation, APP, 'a');
+  g_autofree char *second = deploy (fixture->installation, APP, 'b');
+  (void)!hf_rollback (fixture->installation, ref, NULL, &commit, &error);
+  g_assert_no_error (error);
+  hf_autofd int branch_fd = branch_of (fixture);
+  for (guint flipped = 0; flipped < 2; flipped++)
+    {
+      set_mark (fixture->installation);
+      (void)!(hf_held_announce (branch_fd, second, &error)
+              && (flipped == 0 || hf_active_set (branch_fd, second, &error)));
+      g_assert_no_error (error);
+      g_assert_true (hf_active_is_held (fixture->installation, ref));
+      settle (fixture->installation);
+      g_assert_true (hf_active_is_held (fixture->installation, ref));
+      g_assert_true (is_kept (fixture, flipped == 0 ? second : first));
+    }
 }
 
 #define ADD(promise, function)                                                                     \
@@ -179,5 +206,6 @@ main (int argc, char **argv)
   ADD ("settling gives nothing up where it cannot tell", test_settling_without_configuration);
   ADD ("a rollback flips and holds until something else is published", test_rollback);
   ADD ("half a rollback is none", test_half_a_rollback);
+  ADD ("half a rollback loses no hold of another", test_half_a_second_rollback);
   return g_test_run ();
 }
