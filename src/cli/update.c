@@ -75,20 +75,26 @@ find_all (HfInstallation *installation, const HfConfig *config, GError **error)
 }
 
 static gboolean
-update_one (const HfInstallContext *context, const HfDeployed *deployed, gboolean *out_changed,
-            GError **error)
+update_one (const HfInstallContext *context, const HfDeployed *deployed, HfInstallKind kind,
+            gboolean *out_changed, GError **error)
 {
   GError *local = NULL;
-  if (hf_install_remote (context, deployed->info->origin, deployed->ref, HF_INSTALL_UPDATE,
-                         out_changed, &local))
-    return TRUE;
+  if (hf_install_remote (context, deployed->info->origin, deployed->ref, kind, out_changed, &local))
+    {
+      /* By a rollback that came after find_all(). */
+      if (kind == HF_INSTALL_UPDATE_UNLESS_HELD && !*out_changed
+          && hf_active_is_held (context->store->installation, deployed->ref))
+        hf_output_change ("Held by a rollback", deployed->ref, NULL);
+      return TRUE;
+    }
   g_autofree char *not_done = g_strdup_printf ("%s was not updated", deployed->ref->full);
   return hf_install_failed (not_done, local, error);
 }
 
 /* Goes on past what fails, but not past a signal. */
 static gboolean
-update_each (const HfInstallContext *context, const GPtrArray *list, GError **error)
+update_each (const HfInstallContext *context, const GPtrArray *list, HfInstallKind kind,
+             GError **error)
 {
   guint failed = 0;
   guint unchanged = 0;
@@ -97,7 +103,7 @@ update_each (const HfInstallContext *context, const GPtrArray *list, GError **er
     {
       gboolean changed = FALSE;
       g_autoptr (GError) local = NULL;
-      if (update_one (context, list->pdata[i], &changed, &local))
+      if (update_one (context, list->pdata[i], kind, &changed, &local))
         {
           unchanged += changed ? 0 : 1;
           continue;
@@ -146,16 +152,17 @@ hf_command_update (HfProgram *program, int argc, char **argv, int *status, GErro
       = installation == NULL ? hf_config_new_default () : hf_config_load (installation, error);
   if (config == NULL)
     return FALSE;
+  HfInstallKind kind = argc > 1 ? HF_INSTALL_UPDATE : HF_INSTALL_UPDATE_UNLESS_HELD;
   g_autoptr (GPtrArray) list = argc > 1 ? find_named (installation, argv + 1, config, error)
                                         : find_all (installation, config, error);
   if (list == NULL)
     return FALSE;
   if (installation == NULL)
-    return update_each (NULL, list, error);
+    return update_each (NULL, list, kind, error);
   g_autoptr (HfStore) store = hf_store_open (installation, HF_OPEN_EXISTING, error);
   if (store == NULL)
     return FALSE;
   g_autoptr (HfProgress) progress = hf_progress_line_new (program);
   const HfInstallContext context = hf_install_context (store, progress, cancellable);
-  return update_each (&context, list, error);
+  return update_each (&context, list, kind, error);
 }

@@ -17,14 +17,17 @@
 
 #include <stdio.h>
 
+/* A hold counts only if it is looked at here, under `lock`: somebody may have gone back while the image
+ * was fetched, and even to the very deployment that was active before. */
 static gboolean
 check_still_wanted (HfInstallation *installation, const HfDeploymentInfo *info,
-                    const char *expected_active, GError **error)
+                    const char *expected_active, gboolean unless_held, GError **error)
 {
   g_autofree char *active = NULL;
   if (!hf_active_read (installation, info->ref, &active, error))
     return FALSE;
-  if (g_strcmp0 (active, expected_active) != 0)
+  if (g_strcmp0 (active, expected_active) != 0
+      || (unless_held && hf_active_is_held (installation, info->ref)))
     return hf_throw (error, HF_ERROR_CHANGED, "%s was changed by somebody else meanwhile",
                      info->ref->full);
   if (info->runtime == NULL)
@@ -82,18 +85,19 @@ put_into_service (const Publication *publication, const char *name, gboolean *pe
  * @staging: an entry whose deployment is %HF_STATE_COMPLETE
  * @info: what it is
  * @expected_active: (nullable): the name of the deployment that @staging was built to replace
+ * @unless_held: whether a rollback that holds the ref keeps it as it is
  *
  * Puts the deployment into service; the one before it becomes a previous one, as far as those are kept.
  *
  * Locks: takes `lock`; needs the entry's own, which is kept.
  *
- * Returns: %FALSE with %HF_ERROR_CHANGED if another deployment is active than expected,
+ * Returns: %FALSE with %HF_ERROR_CHANGED if another deployment is active than expected, or it is held,
  *   %HF_ERROR_NOT_FOUND if the runtime has gone, or another error; the entry is then still in
  *   staging/, or a sweeper's
  */
 gboolean
 hf_publish (HfStaging *staging, const HfDeploymentInfo *info, const char *expected_active,
-            GError **error)
+            gboolean unless_held, GError **error)
 {
   HfInstallation *installation = staging->installation;
   g_auto (HfLock) lock = HF_LOCK_INIT;
@@ -104,7 +108,7 @@ hf_publish (HfStaging *staging, const HfDeploymentInfo *info, const char *expect
       || !hf_retention_load (installation, &retention, error)
       || !hf_change_begin (installation, &pending, error))
     return FALSE;
-  if (!check_still_wanted (installation, info, expected_active, error))
+  if (!check_still_wanted (installation, info, expected_active, unless_held, error))
     {
       g_autoptr (GError) ignored = NULL; /* the mark stays: the next one settles */
       (void)!hf_change_end (installation, pending, &ignored);

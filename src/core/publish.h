@@ -9,4 +9,4 @@
 #include "staging.h"
 
 gboolean hf_publish (HfStaging *staging, const HfDeploymentInfo *info, const char *expected_active,
-                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                     gboolean unless_held, GError **error) G_GNUC_WARN_UNUSED_RESULT;

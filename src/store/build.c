@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/test-hook.h"
 #include "base/tree-delete.h"
 #include "core/active.h"
 #include "core/history.h"
@@ -42,6 +43,7 @@ hf_build_begin (const HfInstallContext *context, const HfRef *ref, const char *o
   if (!hf_active_read (context->store->installation, ref, &build->expected_active, error))
     return NULL;
   build->staging = hf_staging_create (context->store->installation, error);
+  HF_TEST_HOOK ("build-begun");
   return build->staging == NULL ? NULL : g_steal_pointer (&build);
 }
 
@@ -92,7 +94,7 @@ hf_build_open_fetch (HfBuild *build, GError **error)
   int entry_fd = build->staging->dir_fd;
   build->fetch
       = build->distrusted == NULL
-            ? hf_scratch_create (store, entry_fd, HF_FETCH_DIR, NULL, error)
+            ? hf_scratch_create (store, entry_fd, HF_FETCH_DIR, error)
             : hf_scratch_create_without (store, entry_fd, HF_FETCH_DIR, build->distrusted, error);
   return build->fetch != NULL;
 }
@@ -220,7 +222,7 @@ hf_build_publish (HfBuild *build, GError **error)
   /* A repair changes nothing of what is installed. */
   if (build->replaces != NULL)
     return hf_replace (build->staging, build->info, build->replaces, error);
-  if (!hf_publish (build->staging, build->info, build->expected_active, error))
+  if (!hf_publish (build->staging, build->info, build->expected_active, build->unless_held, error))
     return FALSE;
   record (build);
   return TRUE;

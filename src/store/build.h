@@ -16,6 +16,7 @@ typedef struct
   const HfRef *ref;                /* not owned */
   const char *origin;              /* not owned */
   char *expected_active;  /* owned; what the ref was deployed as at the beginning, or %NULL */
+  gboolean unless_held;   /* a rollback that holds the ref keeps it as it is */
   HfStaging *staging;     /* owned */
   HfScratch *fetch;       /* owned; or %NULL */
   OstreeRepo *foreign;    /* owned; or %NULL */

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "build.h"
+#include "core/active.h"
 #include "core/deployed.h"
 #include "core/layout.h"
 #include "core/metadata.h"
@@ -196,14 +197,16 @@ open_source (Wanted *wanted, HfBuild *build, OstreeRepo **out_repo, GError **err
 
 /* The runtime is there before the application, whether its commit or only its tree names it. */
 static gboolean
-install_attempt (Wanted *wanted, GError **error)
+install_attempt (Wanted *wanted, HfInstallKind kind, GError **error)
 {
   OstreeRepo *repo;
   g_autoptr (HfMetadata) metadata = NULL;
   g_autoptr (HfBuild) build
       = hf_build_begin (wanted->context, wanted->ref, wanted->remote->name, error);
-  if (build == NULL || !open_source (wanted, build, &repo, error)
-      || !verify_commit (wanted, repo, &metadata, error))
+  if (build == NULL)
+    return FALSE;
+  build->unless_held = kind == HF_INSTALL_UPDATE_UNLESS_HELD;
+  if (!open_source (wanted, build, &repo, error) || !verify_commit (wanted, repo, &metadata, error))
     return FALSE;
   if (metadata != NULL && metadata->runtime != NULL
       && !install_runtime (wanted, metadata->runtime, error))
@@ -235,10 +238,13 @@ prepare (Wanted *wanted, HfInstallKind kind, gboolean *out_satisfied, GError **e
 {
   if (!look_up_deployed (wanted, error))
     return FALSE;
-  *out_satisfied = kind == HF_INSTALL_NEW && wanted->deployed != NULL;
+  /* Each time, as somebody may have rolled it back while the last attempt was under way. */
+  *out_satisfied = (kind == HF_INSTALL_NEW && wanted->deployed != NULL)
+                   || (kind == HF_INSTALL_UPDATE_UNLESS_HELD
+                       && hf_active_is_held (wanted->context->store->installation, wanted->ref));
   if (*out_satisfied)
     return TRUE;
-  if (kind == HF_INSTALL_UPDATE && wanted->deployed == NULL)
+  if (kind != HF_INSTALL_NEW && wanted->deployed == NULL)
     return hf_throw (error, HF_ERROR_NOT_FOUND, "%s is not installed in %s", wanted->ref->full,
                      wanted->context->store->installation->path);
   if (!resolve (wanted, error))
@@ -280,7 +286,7 @@ hf_install_remote (const HfInstallContext *context, const char *remote, const Hf
         return FALSE;
       if (satisfied)
         return TRUE;
-      if (install_attempt (&wanted, &failed))
+      if (install_attempt (&wanted, kind, &failed))
         break;
       if (!hf_error_is (failed, HF_ERROR_CHANGED) || tries + 1 >= ATTEMPTS)
         {

@@ -23,8 +23,9 @@ typedef struct
 
 typedef enum
 {
-  HF_INSTALL_NEW,    /* already deployed: nothing to do */
-  HF_INSTALL_UPDATE, /* must be deployed: replace it if the remote has another commit */
+  HF_INSTALL_NEW,                /* already deployed: nothing to do */
+  HF_INSTALL_UPDATE,             /* must be deployed: replace it if the remote has another commit */
+  HF_INSTALL_UPDATE_UNLESS_HELD, /* the same, but what a rollback holds needs nothing */
 } HfInstallKind;
 
 gboolean hf_install_remote (const HfInstallContext *context, const char *remote, const HfRef *ref,

@@ -124,6 +124,31 @@ a_rollback_of_a_rollback_is_cut_short() {
 promise 'a rollback that is cut short leaves the hold of the one before it' \
   a_rollback_of_a_rollback_is_cut_short
 
+# The update has seen what is active, and finds the ref rolled back when it comes to publish.
+a_rollback_amid_an_update() { # [REF]
+  updated
+  ostree --repo="$REMOTE" commit --branch="$HELLO" --tree=ref="$HELLO" --no-xattrs \
+    --add-metadata-string=third=third --timestamp=2030-01-01 >"$T/third"
+  stopped build-begun update "$@"
+  hf rollback "$HELLO"
+  continued 0
+}
+
+an_update_of_everything_leaves_it() {
+  a_rollback_amid_an_update
+  equal "$(active_of "$HELLO")" "$OLD"
+  is_held
+  swept
+}
+promise 'a rollback amid an update of everything is not undone by that' an_update_of_everything_leaves_it
+
+an_update_by_name_replaces_it() {
+  a_rollback_amid_an_update "$HELLO"
+  equal "$(active_of "$HELLO" | cut -d. -f1)" "$(cat "$T/third")"
+  swept
+}
+promise 'and by an update that names the ref it is' an_update_by_name_replaces_it
+
 no_more_is_kept_by_a_rollback() {
   installed archive-1 "$HELLO"
   OLD=$(active_of "$HELLO")

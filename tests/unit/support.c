@@ -212,7 +212,7 @@ deploy (HfInstallation *installation, const char *ref, char digit)
   g_autoptr (HfDeploymentInfo) info = info_of (ref, digit, NULL);
   g_autoptr (HfStaging) staging = stage (installation, info);
   g_autofree char *before = active_of (installation, ref);
-  (void)!hf_publish (staging, info, before, &error);
+  (void)!hf_publish (staging, info, before, FALSE, &error);
   g_assert_no_error (error);
   return hf_deployment_name (info->commit, staging->name);
 }

@@ -5,22 +5,30 @@
  */
 #include "core/publish.h"
 
+#include "core/active.h"
 #include "core/deployed.h"
 #include "core/remove.h"
+#include "core/rollback.h"
 #include "support.h"
 
 #include <string.h>
 #include <unistd.h>
 
 static void
-assert_in_service (Fixture *fixture, const char *name)
+assert_in_service_but_for (Fixture *fixture, const char *name, guint staged)
 {
   g_autofree char *active = active_of (fixture->installation, APP);
   g_autofree char *path = deployed_path (APP, name);
   g_assert_cmpstr (active, ==, name);
   g_assert_cmpuint (state_at (fixture->installation, path), ==, HF_STATE_SETTLED);
   g_assert_false (is_marked (fixture->installation));
-  g_assert_cmpuint (count_names (fixture->installation->root_fd, HF_STAGING_DIR), ==, 0);
+  g_assert_cmpuint (count_names (fixture->installation->root_fd, HF_STAGING_DIR), ==, staged);
+}
+
+static void
+assert_in_service (Fixture *fixture, const char *name)
+{
+  assert_in_service_but_for (fixture, name, 0);
 }
 
 static void
@@ -30,7 +38,7 @@ test_first (Fixture *fixture, gconstpointer data)
   g_autoptr (HfDeploymentInfo) info = info_of (APP, 'a', NULL);
   g_autoptr (HfStaging) staging = stage (fixture->installation, info);
   g_autofree char *name = hf_deployment_name (info->commit, staging->name);
-  (void)!hf_publish (staging, info, NULL, &error);
+  (void)!hf_publish (staging, info, NULL, FALSE, &error);
   g_assert_no_error (error);
   assert_in_service (fixture, name);
   g_assert_true (is_locked (staging->dir_fd, HF_REF_FILE));
@@ -62,7 +70,7 @@ assert_refused (Fixture *fixture, char digit, const char *runtime, const char *e
   g_autoptr (HfDeploymentInfo) info = info_of (APP, digit, runtime);
   g_autoptr (HfStaging) staging = stage (fixture->installation, info);
   g_autofree char *before = active_of (fixture->installation, APP);
-  g_assert_false (hf_publish (staging, info, expected_active, &error));
+  g_assert_false (hf_publish (staging, info, expected_active, FALSE, &error));
   g_assert_error (error, HF_ERROR, (int)code);
   g_autofree char *after = active_of (fixture->installation, APP);
   g_assert_cmpstr (after, ==, before);
@@ -79,6 +87,33 @@ test_changed (Fixture *fixture, gconstpointer data)
   g_autofree char *now = deploy (fixture->installation, APP, 'b');
   assert_refused (fixture, 'c', NULL, old, HF_ERROR_CHANGED);
   assert_refused (fixture, 'c', NULL, NULL, HF_ERROR_CHANGED);
+}
+
+/* Also if by now it is the deployment again that was to be replaced. */
+static void
+test_rolled_back (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (HfRef) ref = ref_of (APP);
+  configure (fixture->installation, "keep-previous=1");
+  g_autofree char *old = deploy (fixture->installation, APP, 'a');
+  g_autofree char *new = deploy (fixture->installation, APP, 'b');
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autofree char *commit = NULL;
+      (void)!hf_rollback (fixture->installation, ref, NULL, &commit, &error);
+      g_assert_no_error (error);
+    }
+  g_autoptr (GError) error = NULL;
+  g_autoptr (HfDeploymentInfo) info = info_of (APP, 'c', NULL);
+  g_autoptr (HfStaging) staging = stage (fixture->installation, info);
+  g_assert_false (hf_publish (staging, info, new, TRUE, &error));
+  g_assert_error (error, HF_ERROR, HF_ERROR_CHANGED);
+  assert_in_service_but_for (fixture, new, 1);
+  g_clear_error (&error);
+  (void)!hf_publish (staging, info, new, FALSE, &error);
+  g_assert_no_error (error);
+  g_assert_false (hf_active_is_held (fixture->installation, ref));
 }
 
 static void
@@ -101,7 +136,7 @@ test_runtime (Fixture *fixture, gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_autoptr (HfDeploymentInfo) info = info_of (APP, 'a', RUNTIME);
   g_autoptr (HfStaging) staging = stage (fixture->installation, info);
-  (void)!hf_publish (staging, info, NULL, &error);
+  (void)!hf_publish (staging, info, NULL, FALSE, &error);
   g_assert_no_error (error);
 }
 
@@ -151,6 +186,7 @@ main (int argc, char **argv)
   ADD ("a first deployment is in service and still its builder's to hold", test_first);
   ADD ("the replaced deployment is in removed and its old path leads there", test_replace);
   ADD ("another active than expected is left", test_changed);
+  ADD ("what a rollback holds is left unless the ref is named", test_rolled_back);
   ADD ("what was uninstalled meanwhile does not come back", test_uninstalled);
   ADD ("a missing runtime is told and nothing is published", test_runtime);
   ADD ("the same commit is another deployment", test_same_commit);

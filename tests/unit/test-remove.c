@@ -106,7 +106,7 @@ test_needed (Fixture *fixture, gconstpointer data)
   g_autoptr (HfDeploymentInfo) info = info_of (APP, 'a', RUNTIME);
   g_autofree char *name = deploy (installation, RUNTIME, 'b');
   g_autoptr (HfStaging) staging = stage (installation, info);
-  (void)!hf_publish (staging, info, NULL, &error);
+  (void)!hf_publish (staging, info, NULL, FALSE, &error);
   g_assert_no_error (error);
   g_assert_false (hf_remove_ref (installation, runtime, FALSE, &error));
   g_assert_error (error, HF_ERROR, HF_ERROR_IN_USE);
@@ -129,7 +129,7 @@ test_needed_and_forced (Fixture *fixture, gconstpointer data)
   g_autoptr (HfDeploymentInfo) info = info_of (APP, 'a', RUNTIME);
   g_autofree char *name = deploy (fixture->installation, RUNTIME, 'b');
   g_autoptr (HfStaging) staging = stage (fixture->installation, info);
-  (void)!hf_publish (staging, info, NULL, &error);
+  (void)!hf_publish (staging, info, NULL, FALSE, &error);
   g_assert_no_error (error);
   (void)!hf_remove_ref (fixture->installation, runtime, TRUE, &error);
   g_assert_no_error (error);
