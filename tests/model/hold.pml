@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Names and locks: what launchers, updaters, removers, restorers and sweepers do to the deployments
- * of one ref, one system call a step, with a crash possible before every step of everybody.  Each
- * step names the function that it stands for.  Proved for the configurations that `check` lists: no
- * file goes of a deployment that something holds, nor does its path stop leading to it (G1); once
- * all have ended, one sweep leaves nothing that is out of service (G2); the ref is deployed at every
- * instant until somebody removes it (G3); nobody reports damage where there is none (G5); states
- * only fall; there is no deadlock.  Each FAULT_ is a way to get it wrong that the search finds.
+ * Names and locks: what launchers, updaters, removers, rollbacks, restorers, roots and sweepers do to
+ * the deployments of one ref, one system call a step, with a crash possible before every step of
+ * everybody.  Each step names the function that it stands for.  Proved for the configurations that
+ * `check` lists: no file goes of a deployment that something holds or a root names, nor does its path
+ * stop leading to it (G1); once all have ended, one sweep leaves nothing that is out of service and that
+ * no root names, nor more previous deployments than are kept (G2), and none is given up before that;
+ * the ref is deployed at every instant until somebody removes it (G3), and nobody who launches it is
+ * refused; what a rollback chose is held at every instant; nobody reports damage where there is none
+ * (G5); states only fall; there is no deadlock.  Each FAULT_ is a way to get it wrong that the search
+ * finds.
  *
  * Left out: everything below repo/ (see store.pml); what a power cut may lose of changes that were
  * not synced (all processes can die at once, but the disk is what it was); failures of system calls
@@ -14,13 +17,21 @@
  * stays since it has no bundle; directories above a deployment; more refs than one (an application
  * and its runtime are held one by one, by the same steps); the lock that bubblewrap takes besides,
  * which only ever adds to the launcher's; a launcher's RETRIES (more than TRIES would need more
- * updates than there are here).  A directory is listed in one step.  Restoring follows the design,
- * as the program does not offer it yet, and is only there for what a sweeper must look at.
+ * updates than there are here); times: which previous deployments are kept and which one a rollback
+ * goes to is anybody's choice, and an entry that is removed again has the name that it had before, as it
+ * may within one second; trash that is spared for a while, which to others is a sweep that comes later;
+ * the links of roots, which end a root as its removal does.  A directory is listed in one step.
  */
 
 /* How many of each a configuration has. */
 #ifndef N
-#define N 2 /* deployments: 1 is in service at first, those after it are built by updaters */
+#define N 2 /* deployments: PREVIOUS + 1 is in service at first, those after it updaters build */
+#endif
+#ifndef PREVIOUS
+#define PREVIOUS 0 /* the first so many were in service before */
+#endif
+#ifndef KEEP
+#define KEEP 0 /* keep-previous */
 #endif
 #ifndef LAUNCHERS
 #define LAUNCHERS 0
@@ -37,6 +48,20 @@
 #ifndef RESTORERS
 #define RESTORERS 0
 #endif
+#ifndef ROLLBACKS
+#define ROLLBACKS 0
+#endif
+#ifndef ROOTERS
+#define ROOTERS 0 /* who add a root */
+#endif
+#ifndef UNROOTERS
+#define UNROOTERS 0 /* who remove all roots */
+#endif
+#ifdef UNNAMED
+#define NAMED false /* the updates are of everything */
+#else
+#define NAMED true
+#endif
 #ifndef SWEEPERS
 #define SWEEPERS 1
 #endif
@@ -48,12 +73,16 @@
 #endif
 
 /* What is checked.  The number stands at the head of each assertion, by which `check` knows it. */
-#define HELD_KEEPS_ITS_FILES  11
-#define HELD_CAN_BE_FOUND     12
-#define UNHELD_IS_RECLAIMED   13
-#define REF_STAYS_DEPLOYED    14
-#define STATES_ONLY_FALL      15
-#define NO_FALSE_ALARM        16
+#define HELD_KEEPS_ITS_FILES   11
+#define HELD_CAN_BE_FOUND      12
+#define UNHELD_IS_RECLAIMED    13
+#define REF_STAYS_DEPLOYED     14
+#define STATES_ONLY_FALL       15
+#define NO_FALSE_ALARM         16
+#define ROOTED_KEEPS_ITS_FILES 17
+#define KEPT_STAYS             18
+#define ROLLBACK_HOLDS         19
+#define NEVER_REFUSED          20
 
 /* Where a deployment's directory is, in the order in which hf_trash_list() sorts. */
 #define NOWHERE 0
@@ -79,6 +108,9 @@ bool ref[N + 1];     /* `.ref` has a link */
 bool prepared[N + 1];   /* a symlink is at its name in removed/ */
 bool forwarding[N + 1]; /* a symlink is at its name in deploy/ */
 byte current;           /* what the link names; 0: there is none */
+byte hold;              /* what `held` names */
+byte hold_new;          /* what `held.new` names */
+byte rooted;            /* what roots name: a bit for each */
 bool unsettled;         /* the sticky bit of deploy/ */
 
 /* The kernel's locks.  A process is an open file description: none has two of one file. */
@@ -88,7 +120,9 @@ byte flocked[N + 1]; /* flock(2), shared or not: no two of those who take it can
 byte change_lock, prune_lock, repo_excl, repo_shared;
 
 byte held[N + 1]; /* who, by the protocol, may rely on a deployment: a bit for each */
-bool removal;     /* somebody began to remove the ref */
+bool removal;     /* somebody began to remove the ref, and nobody restored it */
+bool was_removed; /* somebody did at some time */
+byte chosen;      /* what a rollback went to last, and no update replaced since */
 byte crashes = CRASHES;
 #ifdef POWER_CUT
 bool cut;         /* all processes are dead at once */
@@ -143,11 +177,32 @@ gone:                                                                           
 #define TAKE(lock) WAIT(lock == 0, lock = id)       /* hf_lock_take */
 #define RELEASE(lock) STEP(lock = 0)                /* hf_lock_release */
 
+#define is_previous(d) (place[d] == DEPLOY && state[d] == SETTLED && d != current)
+#define is_spare(d) (is_previous(d) && !(rooted & bit(d)))
+#if N >= 4
+#define SPARE (is_spare(1) + is_spare(2) + is_spare(3) + is_spare(4))
+#elif N == 3
+#define SPARE (is_spare(1) + is_spare(2) + is_spare(3))
+#elif N == 2
+#define SPARE (is_spare(1) + is_spare(2))
+#else
+#define SPARE is_spare(1)
+#endif
+
 #define deployed (current != 0 && place[current] == DEPLOY && in_service(state[current]))
 
 inline check_deployed() { assert(REF_STAYS_DEPLOYED && (removal || deployed)) }
 
-inline check_unheld(d) { assert(HELD_KEEPS_ITS_FILES && (held[d] == 0)) }
+inline check_unheld(d)
+{
+  assert(HELD_KEEPS_ITS_FILES && (held[d] == 0));
+  assert(ROOTED_KEEPS_ITS_FILES && !(rooted & bit(d)))
+}
+
+/* hf_active_is_held */
+#define is_held (current != 0 && (hold == current || hold_new == current))
+
+inline check_chosen() { assert(ROLLBACK_HOLDS && (chosen == 0 || chosen != current || is_held)) }
 
 /* hf_deployment_set_state */
 inline set_state(d, new)
@@ -158,13 +213,15 @@ inline set_state(d, new)
 }
 
 /* What every process that takes part needs: registers, all zero between their uses. */
-#define REGISTERS byte v, k, keep; bool pending
+#define REGISTERS byte v, k, keep, kept; bool pending
 
 /* --- Taking out of service: retire.c ------------------------------------------------------------ */
 
 /* hf_retire_deployment */
 inline retire_deployment(d)
 {
+  /* Beside what is deployed, only what is past the number to be kept. */
+  assert(KEPT_STAYS && (state[d] != SETTLED || removal || !deployed || is_spare(d) && SPARE > KEEP));
   STEP(prepared[d] = true);                      /* prepare_forwarding: symlinkat */
   atomic {
     if
@@ -185,12 +242,12 @@ inline retire_deployment(d)
   fi
 }
 
-/* hf_retire_others */
-inline retire_others(but)
+/* hf_retire_others, but those in `kept` */
+inline retire_others()
 {
   k = 1;
   do
-  :: k <= N && k != but && place[k] == DEPLOY ->
+  :: k <= N && !(kept & bit(k)) && place[k] == DEPLOY ->
      /* is_retired: whatever lies out of service in place is a sweeper's. */
      if
      :: in_service(state[k]) -> retire_deployment(k)
@@ -201,10 +258,58 @@ inline retire_others(but)
 #endif
      fi;
      k++
-  :: k <= N && (k == but || place[k] != DEPLOY) -> k++
+  :: k <= N && ((kept & bit(k)) || place[k] != DEPLOY) -> k++
   :: else -> break
   od;
-  k = 0
+  k = 0;
+  kept = 0
+}
+
+#define could_be_kept(d) (v > 0 && is_spare(d) && !(kept & bit(d)))
+
+/* hf_previous_retain; under `lock` nothing of what it looks at changes */
+inline retain(but)
+{
+  STEP(                                          /* hf_retention_load, hf_previous_list */
+    kept = bit(but);
+    k = 1;
+    do
+    :: k <= N && is_previous(k) && (rooted & bit(k)) -> kept = kept | bit(k); k++
+    :: k <= N && !(is_previous(k) && (rooted & bit(k))) -> k++
+    :: else -> break
+    od;
+    k = 0;
+    v = KEEP;
+    do
+    :: could_be_kept(1) -> kept = kept | bit(1); v--
+#if N >= 2
+    :: could_be_kept(2) -> kept = kept | bit(2); v--
+#endif
+#if N >= 3
+    :: could_be_kept(3) -> kept = kept | bit(3); v--
+#endif
+#if N >= 4
+    :: could_be_kept(4) -> kept = kept | bit(4); v--
+#endif
+    :: else -> break
+    od;
+    v = 0);
+  retire_others()
+}
+
+/* hf_held_drop_stale */
+inline drop_stale(now)
+{
+#if ROLLBACKS
+  if
+  :: hold_new != 0 && hold_new == now -> STEP(hold = hold_new; hold_new = 0; check_chosen())
+  :: hold_new != 0 && hold_new != now -> STEP(hold_new = 0; check_chosen())
+  :: else
+  fi;
+  if :: hold != 0 && hold != now -> STEP(hold = 0; check_chosen()) :: else fi
+#else
+  skip
+#endif
 }
 
 /* --- The unsettled mark: settle.c -------------------------------------------------------------- */
@@ -243,7 +348,13 @@ inline settle()
   do
   :: k <= N ->                                   /* settle_other */
      if
+#ifdef FAULT_SETTLE_RETIRES_ALL
      :: k != keep && place[k] == DEPLOY && in_service(state[k]) -> retire_deployment(k)
+#else
+     :: k != keep && place[k] == DEPLOY && (state[k] == COMPLETE || state[k] == SETTLED && keep == 0) ->
+        retire_deployment(k)
+     :: k != keep && place[k] == DEPLOY && state[k] == SETTLED && keep != 0 /* retention's */
+#endif
      :: k != keep && place[k] == DEPLOY && !in_service(state[k]) -> pending = true
      :: k != keep && place[k] != DEPLOY && forwarding[k] && place[k] != REMOVED && !prepared[k] ->
         STEP(forwarding[k] = false)              /* drop_dangling: unlinkat */
@@ -253,6 +364,8 @@ inline settle()
   :: else -> break
   od;
   k = 0;
+  if :: keep != 0 -> retain(keep) :: else fi;    /* settle_branch */
+  drop_stale(keep);
   keep = 0;
   change_end()
 }
@@ -292,18 +405,19 @@ proctype sandbox(byte id; byte d)
 {
   byte at;
   at = place[d];                                 /* realpath of the descriptor */
-#if RESTORERS == 0 /* a path in removed/ ends with a restore */
-  assert(HELD_CAN_BE_FOUND && (place[d] == at        /* mount by it */
-                               || at == DEPLOY && forwarding[d] && place[d] == REMOVED));
-#else
-  at = 0;
+  assert(HELD_CAN_BE_FOUND && (place[d] == at    /* mount by it */
+                               || at == DEPLOY && forwarding[d] && place[d] == REMOVED
+#if RESTORERS
+                               || at == REMOVED && place[d] == DEPLOY /* lead_back: a courtesy */
 #endif
+                               ));
+  at = 0;
   atomic { vanish_lock(id, d) }                  /* the end of it: the message goes */
 }
 
-proctype launcher(byte id; bool by_flock)
+/* hf_lease_acquire: `d` is held after it, or 0 */
+inline acquire(by_flock)
 {
-  byte v, d, tries;
   do
   :: tries < TRIES ->
      STEP(d = current);                          /* hf_active_read */
@@ -323,7 +437,10 @@ proctype launcher(byte id; bool by_flock)
        if
        :: !by_flock && excl[d] == 0 -> shared[d] = shared[d] | bit(id)
        :: by_flock && flocked[d] == 0 -> flocked[d] = id
-       :: else -> tries = tries + 16
+       :: else ->
+          /* Only a sweeper refuses it, and only what is out of service. */
+          assert(NEVER_REFUSED && !(place[d] == DEPLOY && in_service(state[d])));
+          tries = tries + 16
        fi);
      if :: tries >= 16 -> tries = tries - 16; goto again :: else fi;
 #ifndef FAULT_LOCK_WITHOUT_VERIFY
@@ -338,28 +455,44 @@ proctype launcher(byte id; bool by_flock)
 #else
      held[d] = held[d] | bit(id);
 #endif
-     STEP(assert(HELD_KEEPS_ITS_FILES && (tree[d] == 2)));     /* read_metadata */
-     STEP(skip);                                 /* hf_bundle_new: sendmsg */
-     STEP(run sandbox(id, d));                   /* hf_relay_start; our descriptors go */
-     goto gone;
+     break;
 again:
      d = 0
   :: else -> break
   od;
-  /* hf_lease_acquire: nothing is installed */
-#if RESTORERS == 0
-  /* A sweeper that comes too late for a restored deployment refuses launchers for an instant. */
-  assert(REF_STAYS_DEPLOYED && removal);
-#endif
+  tries = 0
+}
+
+proctype launcher(byte id; bool by_flock)
+{
+  byte v, d, tries;
+  acquire(by_flock);
+  if
+  :: d != 0 ->
+     STEP(assert(HELD_KEEPS_ITS_FILES && (tree[d] == 2)));     /* read_metadata */
+     STEP(skip);                                 /* hf_bundle_new: sendmsg */
+     STEP(run sandbox(id, d))                    /* hf_relay_start; our descriptors go */
+  :: else -> assert(NEVER_REFUSED && was_removed) /* hf_lease_acquire: nothing is installed */
+  fi;
   END
 }
 
 /* --- Updating: staging.c, build.c, publish.c --------------------------------------------------- */
 
-proctype updater(byte id; byte d)
+#ifdef FAULT_HELD_SEEN_EARLY
+#define may_replace true
+#else
+#define may_replace (named || !is_held)
+#endif
+
+/* Who updates everything leaves what a rollback chose; who names the ref does not. */
+proctype updater(byte id; byte d; bool named)
 {
   REGISTERS;
   byte expected;
+#ifdef FAULT_HELD_SEEN_EARLY
+  STEP(if :: !named && is_held -> goto gone :: else fi);
+#endif
   STEP(expected = current);                      /* hf_build_begin: hf_active_read */
   /* Where nothing is deployed it is an install, whose steps are the same. */
   TAKE(change_lock);                             /* hf_staging_create */
@@ -384,7 +517,9 @@ proctype updater(byte id; byte d)
   TAKE(change_lock);                             /* hf_publish */
   change_begin();
   if
-  :: current == expected ->                      /* check_still_wanted */
+  :: current == expected && may_replace ->       /* check_still_wanted */
+     assert(ROLLBACK_HOLDS && (named || chosen == 0 || chosen != current));
+     chosen = 0;
 #ifdef FAULT_ACTIVE_FIRST
      STEP(current = d; check_deployed());
 #endif
@@ -394,7 +529,8 @@ proctype updater(byte id; byte d)
 #endif
      STEP(current = d; check_deployed());        /* flip_active: renameat */
      STEP(set_state(d, SETTLED));                /* put_into_service */
-     retire_others(d);
+     drop_stale(d);
+     retain(d);
      change_end()
   :: else -> change_end()
   fi;
@@ -404,21 +540,23 @@ proctype updater(byte id; byte d)
   END
 }
 
-/* --- Removing and restoring: remove.c ----------------------------------------------------------- */
+/* --- Removing: remove.c ------------------------------------------------------------------------- */
 
 proctype remover(byte id)
 {
   REGISTERS;
-  byte was;
   TAKE(change_lock);                             /* hf_remove_ref */
   change_begin();
   if
   :: current != 0 ->                             /* hf_branch_exists */
      removal = true;
-     was = current;                              /* remove_branch: hf_link_read */
-     retire_others(was);
-     retire_others(0);
-     STEP(current = 0)                           /* remove_branch: unlinkat */
+     was_removed = true;
+     chosen = 0;
+     kept = bit(current);                        /* remove_branch: hf_link_read */
+     retire_others();
+     retire_others();
+     STEP(current = 0);                          /* remove_branch: unlinkat */
+     drop_stale(0)
   :: else
   fi;
   change_end();
@@ -426,30 +564,137 @@ proctype remover(byte id)
   END
 }
 
-/* By the design's section 5: under `lock`, `.ref` shared, verified, exchanged back, `active`. */
-proctype restorer(byte id; byte d)
+/* --- Bringing back: rollback.c, restore.c -------------------------------------------------------- */
+
+proctype roller(byte id)
 {
   REGISTERS;
-  bool have;
-  TAKE(change_lock);
+  byte to;
+  TAKE(change_lock);                             /* hf_rollback */
   change_begin();
-  STEP(if :: current == 0 && place[d] == REMOVED && ref[d] -> have = true :: else fi);
+  STEP(                                          /* choose */
+    if
+    :: current != 0 && is_previous(1) -> to = 1
+#if N >= 2
+    :: current != 0 && is_previous(2) -> to = 2
+#endif
+#if N >= 3
+    :: current != 0 && is_previous(3) -> to = 3
+#endif
+#if N >= 4
+    :: current != 0 && is_previous(4) -> to = 4
+#endif
+    :: else
+    fi);
   if
-  :: have ->
-     have = false;
-     STEP(if :: excl[d] == 0 -> shared[d] = shared[d] | bit(id); have = true :: else fi)
-  :: else
-  fi;
-  if
-  :: have && ref[d] && state[d] == SETTLED ->
-     held[d] = held[d] | bit(id);
-     STEP(place[d] = DEPLOY; forwarding[d] = false; prepared[d] = true); /* exchange */
-     STEP(prepared[d] = false);
-     STEP(current = d; removal = false);
+  :: to != 0 ->
+#ifdef FAULT_HOLD_REPLACED_FIRST
+     STEP(hold = to; check_chosen());
+#endif
+#if !defined(FAULT_HOLD_REPLACED_FIRST) && !defined(FAULT_FLIP_BEFORE_HOLD)
+     STEP(hold_new = to; check_chosen());        /* hf_held_announce */
+#endif
+     STEP(current = to; chosen = to; check_deployed(); check_chosen()); /* hf_active_set */
+#ifdef FAULT_FLIP_BEFORE_HOLD
+     STEP(hold = to);
+#endif
+     drop_stale(to);                             /* the announced one takes its place */
+#ifndef FAULT_ROLLBACK_KEEPS_ALL
+     retain(to);
+#endif
+     to = 0
   :: else
   fi;
   change_end();
-  STEP(vanish_lock(id, d));
+  RELEASE(change_lock);
+  END
+}
+
+#define is_restorable(d) (place[d] == REMOVED && state[d] == SETTLED)
+
+proctype restorer(byte id)
+{
+  REGISTERS;
+  byte d;
+  bool have;
+  STEP(                                          /* hf_restorable_list */
+    if
+    :: is_restorable(1) -> d = 1
+#if N >= 2
+    :: is_restorable(2) -> d = 2
+#endif
+#if N >= 3
+    :: is_restorable(3) -> d = 3
+#endif
+    :: else -> goto gone
+    fi);
+  TAKE(change_lock);                             /* hf_restore */
+  change_begin();
+  if
+  :: current == 0 ->                             /* check_absent */
+     STEP(have = (place[d] == REMOVED && ref[d]));             /* hold: hf_open_beneath */
+#ifndef FAULT_RESTORE_WITHOUT_LOCK
+     if
+     :: have ->
+        STEP(if :: excl[d] == 0 -> shared[d] = shared[d] | bit(id) :: else -> have = false fi)
+     :: else                                     /* hold: hf_ofd_lock */
+     fi;
+#endif
+#ifndef FAULT_RESTORE_WITHOUT_VERIFY
+     if
+     :: have -> STEP(have = (ref[d] && state[d] == SETTLED))   /* hold: hf_deployment_get_state */
+     :: else
+     fi;
+#endif
+     if
+     :: have ->
+        /* move_back: the exchange.  Where it was there is a symlink now, that of the removal; lead_back
+         * replaces it by one that leads back. */
+        STEP(place[d] = DEPLOY; forwarding[d] = false; prepared[d] = true);
+        STEP(current = d; removal = false; check_deployed()) /* hf_active_set */
+     :: else
+     fi;
+     have = false
+  :: else
+  fi;
+  change_end();
+  STEP(vanish_lock(id, d));                      /* held_clear */
+  RELEASE(change_lock);
+  END
+}
+
+/* --- Roots: roots.c ------------------------------------------------------------------------------ */
+
+proctype rooter(byte id)
+{
+  byte v, d, tries;
+  acquire(false);                                /* hf_root_add */
+  if
+  :: d != 0 ->
+#ifdef FAULT_ROOT_WITHOUT_REF
+     STEP(vanish_lock(id, d));
+#endif
+     TAKE(change_lock);
+     STEP(assert(ROOTED_KEEPS_ITS_FILES && (tree[d] == 2)); rooted = rooted | bit(d)); /* write_root */
+     STEP(vanish_lock(id, d));                   /* hf_lease_free */
+     RELEASE(change_lock)
+  :: else
+  fi;
+  END
+}
+
+proctype unrooter(byte id)
+{
+  REGISTERS;
+  TAKE(change_lock);                             /* hf_root_remove */
+  if
+  :: rooted != 0 ->
+     change_begin();                             /* drop */
+     STEP(rooted = 0);                           /* drop: unlinkat */
+     if :: current != 0 -> keep = current; retain(keep); keep = 0 :: else fi; /* retain_branch */
+     change_end()
+  :: else
+  fi;
   RELEASE(change_lock);
   END
 }
@@ -564,7 +809,11 @@ inline entry_lock()
   if :: out == SYMLINK -> drop_symlink() :: else fi;
   if
   :: out == 0 ->
+#ifdef FAULT_LOCK_OUTSIDE
      if :: kind == STAGING -> TAKE(change_lock) :: else fi;
+#else
+     TAKE(change_lock);
+#endif
      STEP(look_again(OTHER_THING));              /* open_and_lock: the directory */
      if
      :: out == 0 -> STEP(if :: ref[d] :: else -> out = NO_REF fi)       /* open_and_lock: `.ref` */
@@ -581,7 +830,11 @@ inline entry_lock()
      :: out == 0 -> lock_ref()
      :: else
      fi;
+#ifdef FAULT_LOCK_OUTSIDE
      if :: kind == STAGING -> RELEASE(change_lock) :: else fi
+#else
+     RELEASE(change_lock)
+#endif
   :: else
   fi;
   if
@@ -674,18 +927,46 @@ inline next_of(list)
   }
 }
 
+/* hf_keep_rooted; what has begun to go, goes */
+#define keeps(d) ((known & bit(d)) && (state[d] == SETTLED || state[d] == RETIRED))
+
+/* leave_rooted */
+inline leave_rooted()
+{
+  STEP(known = rooted);                          /* hf_keep_refresh */
+  left = batch;
+  do
+  :: left != 0 ->
+     next_of(left);
+     if :: keeps(d) -> batch = batch & ~entry_bit(kind, d); entry_free() :: else fi;
+     kind = 0; d = 0
+  :: else -> break
+  od;
+  known = 0
+}
+
 proctype sweeper(byte id)
 {
   REGISTERS;
-  byte kind, d, s, out;
+  byte kind, d, s, out, known;
   bool taken; /* by the entry at hand: another name of it may be in the batch */
   short list, batch, left;
-  settle_if_marked();                            /* hf_sweep_all */
+#if ROOTERS
+  STEP(known = rooted);                          /* prepare: hf_keep_load */
+#endif
+  settle_if_marked();                            /* prepare */
   trash_list();
   do
   :: list != 0 ->                                /* sweep_entries: take_entry */
      next_of(list);
-     entry_lock();
+#if ROOTERS
+     STEP(                                       /* hf_keep_keeps */
+       if
+       :: kind != STAGING && place[d] == kind && keeps(d) -> out = PASSED
+       :: else
+       fi);
+#endif
+     if :: out == 0 -> entry_lock() :: else fi;
      if
      :: out == LOCKED && s == ABSENT -> delete_tree(); delete_rest(); entry_free()
      :: out == LOCKED && s == PRUNED -> entry_free()
@@ -695,6 +976,10 @@ proctype sweeper(byte id)
      kind = 0; d = 0; s = 0; out = 0
   :: else -> break
   od;
+#if ROOTERS && !defined(FAULT_ROOTS_READ_EARLY)
+  leave_rooted();                                /* flush */
+#endif
+  known = 0;
   left = batch;
   do
   :: left != 0 ->                                /* delete_trees */
@@ -754,24 +1039,40 @@ proctype sweeper(byte id)
   END
 }
 
+/* Out of service, whole, since a root names it. */
+#define left_rooted(d) ((rooted & bit(d)) && tree[d] == 2 && ref[d]                                  \
+                        && (place[d] == REMOVED && state[d] == SETTLED                             \
+                            || place[d] == DEPLOY && state[d] == RETIRED))
+
 /* --- The world ---------------------------------------------------------------------------------- */
 
 init
 {
   byte d, n = 1;
   atomic {
-    place[1] = DEPLOY; state[1] = SETTLED; tree[1] = 2; pins[1] = true; ref[1] = true;
-    current = 1;
+    d = 1;
+    do
+    :: d <= PREVIOUS + 1 ->
+       place[d] = DEPLOY; state[d] = SETTLED; tree[d] = 2; pins[d] = true; ref[d] = true; d++
+    :: else -> break
+    od;
+    current = PREVIOUS + 1;
     d = 0;
     do :: d < LAUNCHERS -> run launcher(n, false); n++; d++ :: else -> break od;
     d = 0;
     do :: d < FLOCKERS -> run launcher(n, true); n++; d++ :: else -> break od;
     d = 0;
-    do :: d < UPDATERS -> run updater(n, d + 2); n++; d++ :: else -> break od;
+    do :: d < UPDATERS -> run updater(n, d + PREVIOUS + 2, NAMED); n++; d++ :: else -> break od;
     d = 0;
     do :: d < REMOVERS -> run remover(n); n++; d++ :: else -> break od;
     d = 0;
-    do :: d < RESTORERS -> run restorer(n, 1); n++; d++ :: else -> break od;
+    do :: d < ROLLBACKS -> run roller(n); n++; d++ :: else -> break od;
+    d = 0;
+    do :: d < RESTORERS -> run restorer(n); n++; d++ :: else -> break od;
+    d = 0;
+    do :: d < ROOTERS -> run rooter(n); n++; d++ :: else -> break od;
+    d = 0;
+    do :: d < UNROOTERS -> run unrooter(n); n++; d++ :: else -> break od;
     d = 0;
     do :: d < SWEEPERS -> run sweeper(n); n++; d++ :: else -> break od;
     d = 0
@@ -796,17 +1097,22 @@ init
     run sweeper(7)
   }
   atomic {
-    _nr_pr == 1 -> d = 1;
+    _nr_pr == 1 -> d = 1; n = 0;
     do
     :: d <= N ->
        assert(UNHELD_IS_RECLAIMED && (place[d] == NOWHERE
-              || place[d] == DEPLOY && d == current && state[d] == SETTLED && tree[d] == 2));
+              || place[d] == DEPLOY && state[d] == SETTLED && tree[d] == 2 && current != 0
+              || left_rooted(d)));
        assert(UNHELD_IS_RECLAIMED && !prepared[d]);
-       assert(UNHELD_IS_RECLAIMED && !forwarding[d]);
+       assert(UNHELD_IS_RECLAIMED && (!forwarding[d] || left_rooted(d)));
+       if :: left_rooted(d) && place[d] == DEPLOY -> n = 1 :: else fi;
        d++
     :: else -> break
     od;
-    assert(UNHELD_IS_RECLAIMED && !unsettled);
+    assert(UNHELD_IS_RECLAIMED && (!unsettled || n == 1));
+    assert(UNHELD_IS_RECLAIMED && (SPARE <= KEEP));
+    assert(UNHELD_IS_RECLAIMED && (hold == 0 || hold == current) && hold_new == 0);
+    check_chosen();
     assert(REF_STAYS_DEPLOYED && (removal || deployed))
   }
 }
