@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/test-hook.h"
 #include "core/branch.h"
 #include "core/deployment.h"
 #include "core/layout.h"
@@ -108,17 +109,35 @@ hf_marks_any_copies (const HfMarks *marks)
   return marks->copies || marks->incomplete->len > 0;
 }
 
+/* What a link forwards to is listed for itself. */
+static void
+add_directory (HfInstallation *installation, GPtrArray *paths, char *path)
+{
+  struct stat st;
+  g_autofree char *taken = path;
+  if (fstatat (installation->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR (st.st_mode))
+    g_ptr_array_add (paths, g_steal_pointer (&taken));
+}
+
+typedef struct
+{
+  HfInstallation *installation;
+  GPtrArray *paths;
+} Listing;
+
 static gboolean
 add_branch (const HfRef *ref, int branch_fd, gpointer data, GError **error)
 {
-  GPtrArray *paths = data;
+  const Listing *listing = data;
   g_autoptr (GPtrArray) names = hf_branch_deployments (branch_fd, error);
   for (guint i = 0; names != NULL && i < names->len; i++)
-    g_ptr_array_add (paths, g_strconcat (HF_DEPLOY_DIR "/", ref->full, "/", names->pdata[i], NULL));
+    add_directory (listing->installation, listing->paths,
+                   g_strconcat (HF_DEPLOY_DIR "/", ref->full, "/", names->pdata[i], NULL));
   return names != NULL;
 }
 
-/* Under `lock`, so that nothing moves from where we have not looked yet to where we have. */
+/* Under `lock`, so that nothing moves from where we have not looked yet to where we have, and that what
+ * is a link is one of what is listed as well. */
 static GPtrArray *
 list_paths (HfInstallation *installation, GError **error)
 {
@@ -127,10 +146,11 @@ list_paths (HfInstallation *installation, GError **error)
   if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error))
     return NULL;
   g_autoptr (GPtrArray) entries = hf_trash_list (installation, error);
-  if (entries == NULL || !hf_branches_visit (installation, add_branch, paths, error))
+  Listing listing = { installation, paths };
+  if (entries == NULL || !hf_branches_visit (installation, add_branch, &listing, error))
     return NULL;
   for (guint i = 0; i < entries->len; i++)
-    g_ptr_array_add (paths, g_strdup (((HfTrashEntry *)entries->pdata[i])->path));
+    add_directory (installation, paths, g_strdup (((HfTrashEntry *)entries->pdata[i])->path));
   return g_steal_pointer (&paths);
 }
 
@@ -169,7 +189,7 @@ mark_deployment (HfMarks *marks, const char *path, int dir_fd, GError **error)
                    failed->message);
 }
 
-/* Marks what is at @path unless that was done; tells whether it was there. */
+/* Marks what was at @path when it was listed, unless that was done; tells whether it is there no more. */
 static gboolean
 mark_path (HfMarks *marks, const char *path, gboolean *out_moved, GError **error)
 {
@@ -183,11 +203,11 @@ mark_path (HfMarks *marks, const char *path, gboolean *out_moved, GError **error
     return TRUE;
   if (fd >= 0)
     return mark_deployment (marks, path, fd, error);
-  if (errno == ENOENT)
-    *out_moved = TRUE;
-  /* ELOOP, ENOTDIR: a forwarding link; what it forwards to is listed for itself. */
-  return errno == ENOENT || errno == ELOOP || errno == ENOTDIR
-         || hf_throw_errno (error, "Cannot open %s", path);
+  /* ELOOP, ENOTDIR: a link to where a removal or a restore has moved it, which the list does not have. */
+  if (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)
+    return hf_throw_errno (error, "Cannot open %s", path);
+  *out_moved = TRUE;
+  return TRUE;
 }
 
 static gboolean
@@ -199,6 +219,7 @@ mark_all (HfMarks *marks, GError **error)
       g_autoptr (GPtrArray) paths = list_paths (marks->store->installation, error);
       if (paths == NULL)
         return FALSE;
+      HF_TEST_HOOK ("marks-listed");
       g_array_set_size (marks->incomplete, 0);
       for (guint i = 0; i < paths->len; i++)
         if (!mark_path (marks, paths->pdata[i], &moved, error))

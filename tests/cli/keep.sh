@@ -305,6 +305,23 @@ history_tells() {
 }
 promise 'a rollback and a restore are in the history' history_tells
 
+# A full prune has listed what there is, and has yet to look at any of it.
+moved_amid_a_full_sweep() { # COMMAND...
+  installed archive-1 "$HELLO" "$OTHER"
+  hf config --set keep-removed 1h
+  [ "$1" != restore ] || hf uninstall "$OTHER"
+  stopped marks-listed sweep --full
+  hf "$@" "$OTHER"
+  continued 0
+  [ "$1" = restore ] || hf restore "$OTHER"
+  repository_is_whole
+  hf config --unset keep-removed
+  swept
+}
+promise 'what is restored while a full sweep looks around keeps its objects' \
+  moved_amid_a_full_sweep restore
+promise 'and so does what is uninstalled then' moved_amid_a_full_sweep uninstall
+
 # --- Roots ------------------------------------------------------------------------------------------
 
 a_root_keeps() {
