@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from image_pool import ENVIRONMENT, RUNTIME
-from observed import Installation, Wrong, compare, usage
+from observed import SETTLED, Installation, Wrong, compare, usage
 
 SOURCE = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 BUILD = os.environ.get("HOLDFAST_BUILD", os.path.join(SOURCE, "build"))
@@ -25,6 +25,8 @@ IN_SWEEP = [("unlinkat", 300), ("unlinkat", 100), ("fchmod", 12), ("fsync", 60),
 AT_PINS = [("unlinkat", 10)]
 IN_INSTALL = [("linkat", 80), ("renameat", 12), ("renameat2", 2), ("mkdirat", 40), ("fchmod", 60),
               ("unlinkat", 60), ("fsync", 30), ("syncfs", 6), ("symlinkat", 5)]
+IN_ROLLBACK = [("renameat", 2), ("symlinkat", 3), ("unlinkat", 4), ("fsync", 12), ("renameat2", 2)]
+IN_ROOT = [("renameat2", 2), ("unlinkat", 4), ("fsync", 10), ("mkdirat", 2), ("symlinkat", 2)]
 IN_REMOVAL = [("renameat2", 4), ("unlinkat", 8), ("symlinkat", 4), ("fsync", 20), ("fchmodat", 4)]
 
 
@@ -67,6 +69,11 @@ class Actor:
         self.trace = can_trace()
         self.deployed = {}  # of each ref the name of its deployment, and the image
         self.images = {}  # of each name that a deployment had
+        self.previous = {}  # of each ref the names of those before, the one that left last first
+        self.held_back = {}  # of each ref the name of what a rollback went to
+        self.roots = {}  # of each root the name of what it keeps
+        self.keep_previous = 1
+        self.spared = False  # whether the trash is
         self.seen = collections.Counter()
         self.log = collections.deque(maxlen=LAST)
         self.step = 0
@@ -159,6 +166,8 @@ class Actor:
                 image is not None and image.commit in (None, entry.commit))]
             if not options or same:
                 raise Wrong("%s is deployed as %s and was %s" % (ref, entry and entry.name, name))
+            if name is not None:
+                self.previous[ref] = [name] + self.previous.get(ref, [])
             if entry is None:
                 del self.deployed[ref]
                 continue
@@ -169,6 +178,41 @@ class Actor:
         for ref, (_, image) in self.deployed.items():
             if image.runtime and RUNTIME not in self.deployed:
                 raise Wrong("%s is deployed without its runtime" % ref)
+        self.retained({ref for ref in plan if may_stay and None in plan[ref]})
+
+    def retained(self, going=frozenset()):
+        """Beside each active deployment there are those that are to be kept, and while a command that
+        was killed is not yet settled maybe more; less if it is a removal of those in @going, which
+        takes the active one last."""
+        found = self.installation.previous()
+        marked = self.installation.is_marked()
+        for ref in {*found, *self.previous, *self.deployed}:
+            present = [entry.name for entry in found.get(ref, [])]
+            active = self.deployed.get(ref, (None, None))[0]
+            before = {name for name in self.previous.get(ref, []) if name != active}
+            expected = {*self.earlier(ref)} if not (marked and ref in going) else set()
+            possible = before | {name for name in present if active is None}
+            if not (expected <= {*present} <= possible if marked else expected == {*present}):
+                raise Wrong("%s has the earlier deployments %s; kept are %s of %s" % (
+                    ref, present, sorted(expected), sorted(before)))
+            self.previous[ref] = present
+            if active != self.held_back.get(ref):
+                self.held_back.pop(ref, None)
+        if self.installation.holds_back() != {*self.held_back}:
+            raise Wrong("held by a rollback are %s and not %s" % (
+                sorted(self.installation.holds_back()), self.held_back))
+
+    def earlier(self, ref):
+        """The names of those that are to be kept, the one that left service last first."""
+        active = self.deployed.get(ref, (None, None))[0]
+        before = [name for name in self.previous.get(ref, []) if active not in (None, name)]
+        spare = [name for name in before if name not in self.roots.values()][:self.keep_previous]
+        return [name for name in before if name in self.roots.values() or name in spare]
+
+    def kept(self):
+        """The entries out of service that a sweep leaves though nobody holds them."""
+        return [entry for entry in self.installation.out_of_service()
+                if entry.state() == SETTLED and (self.spared or entry.name in self.roots.values())]
 
     def commit_of(self, ref):
         return self.deployed[ref][0].split(".")[0]
@@ -190,3 +234,6 @@ class Actor:
         """Every deployment is what was built."""
         for ref, entry in self.installation.deployed().items():
             compare(self.deployed[ref][1].manifest, os.path.join(entry.path, "tree"), ref)
+        for entries in [*self.installation.previous().values(), self.kept()]:
+            for entry in entries:
+                compare(self.images[entry.name].manifest, os.path.join(entry.path, "tree"), entry.path)

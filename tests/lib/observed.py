@@ -10,6 +10,7 @@ from image_pool import manifest_of, objects_of, remove, run
 
 # The state of a deployment is the mode of its `deployment`.
 KEPT = (0o744, 0o644)
+SETTLED = 0o644
 PRUNED = 0o400
 
 
@@ -46,6 +47,10 @@ class Entry:
             with open(os.path.join(self.path, "deployment"), encoding="utf-8") as file:
                 self.commit = re.search(r"^commit=(.*)$", file.read(), re.M).group(1)
         return self.commit
+
+    def ref(self):
+        with open(os.path.join(self.path, "deployment"), encoding="utf-8") as file:
+            return re.search(r"^ref=(.*)$", file.read(), re.M).group(1)
 
     def identity(self):
         """Of its `.ref`; None if it has none."""
@@ -138,9 +143,43 @@ class Installation:
                 found[ref] = entry
         return found
 
+    def previous(self):
+        """Of each ref the deployments that were in service before, the one that left it last first."""
+        found, active = {}, self.deployed()
+        for ref, path in self.branches():
+            entries = [Entry(entry.path) for entry in os.scandir(path)
+                       if entry.is_dir(follow_symlinks=False)]
+            name = active[ref].name if ref in active else None
+            entries = [entry for entry in entries if entry.state() == SETTLED and entry.name != name]
+            if entries:
+                found[ref] = sorted(entries, key=lambda entry: (-os.stat(
+                    os.path.join(entry.path, "deployment")).st_mtime_ns, entry.name))
+        return found
+
+    def holds_back(self):
+        """The refs that only an update replaces which names them."""
+        active = self.deployed()
+        return {ref for ref, path in self.branches() for link in ("held", "held.new")
+                if ref in active and os.path.islink(os.path.join(path, link))
+                and os.readlink(os.path.join(path, link)) == active[ref].name}
+
+    def roots(self):
+        """Of each root the name of the deployment that it keeps."""
+        found = {}
+        if os.path.isdir(self.at("roots.d/local")):
+            for entry in os.scandir(self.at("roots.d/local")):
+                if not entry.name.startswith("."):
+                    with open(entry.path, encoding="utf-8") as file:
+                        found[entry.name] = re.search(r"^keeps=(.*)$", file.read(), re.M).group(1)
+        return found
+
+    def is_marked(self):
+        return os.stat(self.at("deploy")).st_mode & stat.S_ISVTX != 0
+
     def out_of_service(self):
         return [Entry(entry.path) for name in ("removed", "staging")
-                for entry in os.scandir(self.at(name))] if os.path.isdir(self.path) else []
+                for entry in os.scandir(self.at(name))
+                if entry.is_dir(follow_symlinks=False)] if os.path.isdir(self.path) else []
 
     def objects(self, repo=None):
         top = os.path.join(repo or self.repo, "objects")
@@ -219,15 +258,20 @@ class Installation:
             raise Wrong("`ostree prune` takes away %s" % sorted(gone))
 
     def check_directories(self, held):
-        """What is left is what is held, and deploy/ has nothing but what is in service."""
+        """What is left is what is held or kept, and deploy/ has nothing but what is or was in service."""
+        links = [entry.path for name in ("removed", "staging") for entry in os.scandir(self.at(name))
+                 if entry.is_symlink()]
+        if links:
+            raise Wrong("out of service are links: %s" % links)
         left = {entry.identity() for entry in self.out_of_service()}
         if None in left or left != held:
             raise Wrong("out of service are %s; of these held are %d" % (
                 ["%s (%o)" % (entry.path, entry.state() or 0) for entry in self.out_of_service()],
                 len(held)))
-        if os.stat(self.at("deploy")).st_mode & stat.S_ISVTX:
+        if self.is_marked():
             raise Wrong("deploy/ is still marked as unsettled")
         active = {entry.path for entry in self.deployed().values()}
+        active |= {entry.path for entries in self.previous().values() for entry in entries}
         for _, path in self.branches():
             for entry in os.scandir(path):
                 forwards = entry.is_symlink() and os.path.exists(entry.path)
