@@ -71,8 +71,8 @@ exchange (HfStaging *staging, const HfDeploymentInfo *info, int branch_fd, const
       || !hf_dir_sync (installation->root_fd, HF_STAGING_DIR, error)
       || (active && !hf_active_set (branch_fd, name, error)))
     return FALSE;
-  /* A crash here, or before the damaged one is moved, leaves both; the mark tells of it, and the
-   * next repair finds whichever damage is still there. */
+  /* A crash here, or before the damaged one is moved, leaves both: the damaged one counts as an earlier
+   * deployment then, which is kept or goes like any other, and which the next repair mends, too. */
   if (!hf_deployment_set_state (staging->dir_fd, HF_STATE_SETTLED, error)
       || !take_over (staging, branch_fd, old, name, error))
     return FALSE;

@@ -41,18 +41,32 @@ object_of() {
   find "$INST/repo/objects" -samefile "$1"
 }
 
+# Other tests run beside this one, some of them as another user.  Without CAP_SYS_PTRACE their processes cannot
+# be looked at, and then a repair rightly says that it cannot tell: it is asked again.
+asked() { # STATUS ARG...
+  local _
+  : >"$T/asked"
+  for _ in {1..200}; do
+    expect "$1|5" hf repair "${@:2}"
+    cat "$T/out" >>"$T/asked"
+    grep -q 'cannot be told' "$T/out" || break
+  done
+  grep -q 'damaged' "$T/err" || [ "$1" = 0 ] || fail "it does not say that something is damaged"
+  [ "$1" != 0 ] || [ ! -s "$T/err" ] || { cat "$T/out" "$T/err" >&2; fail 'something is left'; }
+}
+
 # told REGEX: a dry run tells of it, and changes nothing.
 told() {
   exactly >"$T/before"
-  expect 5 hf repair --dry-run
+  asked 5 --dry-run
   grep -Eq -- "$1" "$T/out" || fail "it does not tell of '$1': $(cat "$T/out")"
   exactly | diff -U0 "$T/before" - || fail 'a dry run changed something'
 }
 
 # mended: by one repair, after which nothing is left of it.
 mended() {
-  expect 0 hf repair
-  cp "$T/out" "$T/repaired"
+  asked 0
+  cp "$T/asked" "$T/repaired"
   expect 0 hf repair
   equal "$(cat "$T/out")" 'Nothing to repair' 'what the second repair says'
   equal "$(hf run org.example.Hello)" "$SAYS_HELLO"
@@ -575,9 +589,11 @@ damage 'the format is missing' 'format: is missing' no_format
 
 # --- Cut short ------------------------------------------------------------------------------------------
 
+# What is cut short after the flip leaves the damaged one as an earlier deployment, of which none is to be kept.
 cut_short() {
   images
   installation
+  keep_nothing
   hf remote-add --no-verify test "$REMOTE"
   hf install test "$KEPT" "$NEW"
   hf sweep
@@ -600,7 +616,7 @@ changes_of_a_repair() {
 goes_on() { # AFTER
   is_complete Kept || fail "after $1"
   expect '0|5' hf sweep || fail "after $1"
-  expect 0 hf repair || fail "after $1"
+  asked 0 || fail "after $1"
   is_complete New || fail "after $1"
   expect 0 hf repair
   equal "$(cat "$T/out")" 'Nothing to repair' "what the next repair says after $1"
