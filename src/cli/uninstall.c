@@ -3,9 +3,11 @@
  * holdfast uninstall: takes images out of service.  Running instances keep what they use; the next
  * sweep frees the rest.
  */
+#include "base/test-hook.h"
 #include "core/branch.h"
 #include "core/history.h"
 #include "core/remove.h"
+#include "core/unused.h"
 #include "options.h"
 #include "output.h"
 
@@ -59,24 +61,25 @@ find_all (HfInstallation *installation, char **names, GError **error)
 static gboolean
 check_runtimes (HfInstallation *installation, const GPtrArray *going, GError **error)
 {
-  gboolean any = FALSE;
-  for (guint i = 0; i < going->len && !any; i++)
-    any = !hf_ref_is_app (((const HfDeployed *)going->pdata[i])->ref);
-  if (!any)
-    return TRUE;
-  g_autoptr (GPtrArray) all = hf_program_list (installation, error);
-  if (all == NULL)
-    return FALSE;
-  for (guint i = 0; i < all->len; i++)
+  g_autoptr (GPtrArray) refs = g_ptr_array_new ();
+  for (guint i = 0; i < going->len; i++)
+    g_ptr_array_add (refs, ((const HfDeployed *)going->pdata[i])->ref);
+  return refs->len == 0 || hf_remove_check (installation, refs, error);
+}
+
+static void
+show (const GPtrArray *going)
+{
+  g_autoptr (HfTable) table = hf_table_new ();
+  hf_table_add_column (table, "Ref");
+  hf_table_add_column (table, "Size");
+  for (guint i = 0; i < going->len; i++)
     {
-      const HfDeployed *app = all->pdata[i];
-      const char *runtime = app->info->runtime;
-      if (runtime != NULL && contains_ref (going, runtime) && !contains_ref (going, app->ref->full))
-        return hf_throw (error, HF_ERROR_IN_USE,
-                         "%s needs %s: uninstall it too, or give --force-remove", app->ref->full,
-                         runtime);
+      const HfDeployed *deployed = going->pdata[i];
+      hf_table_add_cell (table, deployed->ref->full);
+      hf_table_take_cell (table, hf_output_size (deployed->info->installed_size));
     }
-  return TRUE;
+  hf_table_print (table);
 }
 
 /* A script is not asked: it cannot answer. */
@@ -85,11 +88,7 @@ confirm (const GPtrArray *going)
 {
   if (isatty (STDIN_FILENO) != 1 || !hf_output_is_terminal ())
     return TRUE;
-  g_autoptr (HfTable) table = hf_table_new ();
-  hf_table_add_column (table, "");
-  for (guint i = 0; i < going->len; i++)
-    hf_table_add_cell (table, ((const HfDeployed *)going->pdata[i])->ref->full);
-  hf_table_print (table);
+  show (going);
   fprintf (stdout, "Uninstall all of these? [y/N] ");
   fflush (stdout);
   char answer[16];
@@ -129,14 +128,83 @@ remove_kind (HfInstallation *installation, const GPtrArray *going, gboolean apps
   return TRUE;
 }
 
-static gboolean
-check_arguments (int argc, gboolean all, GError **error)
+static void
+tell_next (void)
 {
-  if (all && argc > 1)
-    return hf_throw (error, HF_ERROR_USAGE, "With --all there can be no REF");
-  if (!all && argc < 2)
+  if (hf_output_is_terminal ())
+    hf_output_line ("The next holdfast sweep frees the space.");
+}
+
+/* What somebody runs on is not unused, whatever installed it there; and it is said, since nothing else here
+ * tells why it stays. */
+static void
+leave_held (GPtrArray *unused)
+{
+  for (guint i = unused->len; i-- > 0;)
+    {
+      const HfDeployed *deployed = unused->pdata[i];
+      if (!deployed->in_use)
+        continue;
+      hf_output_change ("In use", deployed->ref, deployed->info->commit);
+      g_ptr_array_remove_index (unused, i);
+    }
+}
+
+static gboolean
+remove_unused (HfInstallation *installation, gboolean assume_yes, GError **error)
+{
+  g_autoptr (GPtrArray) unused
+      = installation == NULL ? g_ptr_array_new () : hf_unused_list (installation, error);
+  if (unused == NULL)
+    return FALSE;
+  leave_held (unused);
+  if (unused->len == 0)
+    {
+      hf_output_line ("Nothing is unused");
+      return TRUE;
+    }
+  if (!assume_yes && !confirm (unused))
+    return TRUE;
+  HF_TEST_HOOK ("unused-listed");
+  for (guint i = 0; i < unused->len; i++)
+    {
+      const HfDeployed *deployed = unused->pdata[i];
+      g_autoptr (GError) failed = NULL;
+      if (hf_remove_unused (installation, deployed->ref, &failed))
+        {
+          record (installation, deployed);
+          hf_output_change ("Uninstalled", deployed->ref, deployed->info->commit);
+        }
+      else if (hf_error_is (failed, HF_ERROR_IN_USE))
+        hf_output_line ("Left %s", failed->message);
+      else if (!hf_error_is (failed, HF_ERROR_NOT_FOUND))
+        {
+          g_propagate_error (error, g_steal_pointer (&failed));
+          return FALSE;
+        }
+    }
+  tell_next ();
+  return TRUE;
+}
+
+typedef struct
+{
+  gboolean all, unused, assume_yes, force;
+} Choice;
+
+static gboolean
+check_arguments (int argc, const Choice *choice, GError **error)
+{
+  if (choice->all && choice->unused)
+    return hf_throw (error, HF_ERROR_USAGE, "--all and --unused exclude each other");
+  if ((choice->all || choice->unused) && argc > 1)
+    return hf_throw (error, HF_ERROR_USAGE, "With %s there can be no REF",
+                     choice->all ? "--all" : "--unused");
+  if (choice->unused && choice->force)
+    return hf_throw (error, HF_ERROR_USAGE, "--force-remove is not for what is unused");
+  if (!choice->all && !choice->unused && argc < 2)
     return hf_throw (error, HF_ERROR_USAGE,
-                     "uninstall needs a REF or --all: see holdfast uninstall --help");
+                     "uninstall needs a REF, --all or --unused: see holdfast uninstall --help");
   return TRUE;
 }
 
@@ -152,14 +220,14 @@ check_arguments (int argc, gboolean all, GError **error)
 gboolean
 hf_command_uninstall (HfProgram *program, int argc, char **argv, int *status, GError **error)
 {
-  gboolean all = FALSE;
-  gboolean assume_yes = FALSE;
-  gboolean force = FALSE;
+  Choice choice = { 0 };
   const GOptionEntry entries[] = {
-    { "all", 0, 0, G_OPTION_ARG_NONE, &all, "Uninstall everything", NULL },
-    { "assumeyes", 'y', 0, G_OPTION_ARG_NONE, &assume_yes, "Do not ask", NULL },
-    { "force-remove", 0, 0, G_OPTION_ARG_NONE, &force, "Uninstall runtimes that applications need",
+    { "all", 0, 0, G_OPTION_ARG_NONE, &choice.all, "Uninstall everything", NULL },
+    { "unused", 0, 0, G_OPTION_ARG_NONE, &choice.unused, "Uninstall runtimes that nothing needs",
       NULL },
+    { "assumeyes", 'y', 0, G_OPTION_ARG_NONE, &choice.assume_yes, "Do not ask", NULL },
+    { "force-remove", 0, 0, G_OPTION_ARG_NONE, &choice.force,
+      "Uninstall runtimes that applications need", NULL },
     G_OPTION_ENTRY_NULL,
   };
   const HfSyntax syntax = {
@@ -168,22 +236,23 @@ hf_command_uninstall (HfProgram *program, int argc, char **argv, int *status, GE
     .max_arguments = -1,
   };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error)
-      || !check_arguments (argc, all, error))
+      || !check_arguments (argc, &choice, error))
     return FALSE;
 
   g_autoptr (HfInstallation) installation = NULL;
   if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
     return FALSE;
-  g_autoptr (GPtrArray) going
-      = all ? hf_program_list (installation, error) : find_all (installation, argv + 1, error);
-  if (going == NULL || (!force && !check_runtimes (installation, going, error)))
+  if (choice.unused)
+    return remove_unused (installation, choice.assume_yes, error);
+  g_autoptr (GPtrArray) going = choice.all ? hf_program_list (installation, error)
+                                           : find_all (installation, argv + 1, error);
+  if (going == NULL || (!choice.force && !check_runtimes (installation, going, error)))
     return FALSE;
-  if (going->len == 0 || (all && !assume_yes && !confirm (going)))
+  if (going->len == 0 || (choice.all && !choice.assume_yes && !confirm (going)))
     return TRUE;
-  if (!remove_kind (installation, going, TRUE, force, error)
-      || !remove_kind (installation, going, FALSE, force, error))
+  if (!remove_kind (installation, going, TRUE, choice.force, error)
+      || !remove_kind (installation, going, FALSE, choice.force, error))
     return FALSE;
-  if (hf_output_is_terminal ())
-    hf_output_line ("The next holdfast sweep frees the space.");
+  tell_next ();
   return TRUE;
 }

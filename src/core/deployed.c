@@ -153,6 +153,53 @@ hf_deployed_list (HfInstallation *installation, GError **error)
   return g_steal_pointer (&found);
 }
 
+/* A shortage of our own must not make something look as if it were not there; what is damaged is no
+ * reason to keep anything (G5), and is passed over. */
+static gboolean
+collect_in_service (const HfRef *ref, int branch_fd, gpointer data, GError **error)
+{
+  Collect *collect = data;
+  g_autofree char *active = hf_link_read (branch_fd, HF_ACTIVE_LINK);
+  g_autoptr (GPtrArray) names = hf_branch_deployments (branch_fd, error);
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      g_autoptr (GError) failed = NULL;
+      const char *name = names->pdata[i];
+      HfDeployed *deployed = deployed_open (collect->installation, ref, name, &failed);
+      if (failed != NULL && !hf_error_is (failed, HF_ERROR_DAMAGED))
+        {
+          g_propagate_error (error, g_steal_pointer (&failed));
+          return FALSE;
+        }
+      if (deployed == NULL)
+        continue;
+      deployed->standing
+          = g_strcmp0 (name, active) == 0 ? HF_STANDING_ACTIVE : HF_STANDING_PREVIOUS;
+      g_ptr_array_add (collect->found, deployed);
+    }
+  return names != NULL;
+}
+
+/**
+ * hf_deployed_list_in_service:
+ * @installation: an installation
+ *
+ * Locks: none; under `lock` the answer stays true.
+ *
+ * Returns: (transfer full) (element-type HfDeployed): every deployment that is active or kept beside one
+ *   that is, sorted by ref, but for what is damaged; or %NULL with @error set
+ */
+GPtrArray *
+hf_deployed_list_in_service (HfInstallation *installation, GError **error)
+{
+  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_deployed_free);
+  Collect collect = { installation, NULL, NULL, found };
+  if (!hf_branches_visit (installation, collect_in_service, &collect, error))
+    return NULL;
+  g_ptr_array_sort (found, compare_deployed);
+  return g_steal_pointer (&found);
+}
+
 /**
  * hf_deployed_match:
  * @installation: an installation

@@ -24,13 +24,14 @@ typedef struct
   char *path;             /* owned; of its directory, below the installation */
   HfDeploymentInfo *info; /* owned */
   HfStanding standing;
-  gboolean in_use; /* only hf_inventory_list() looks */
+  gboolean in_use; /* only hf_inventory_list() and hf_unused_list() look */
 } HfDeployed;
 
 void hf_deployed_free (HfDeployed *deployed);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfDeployed, hf_deployed_free)
 
 GPtrArray *hf_deployed_list (HfInstallation *installation, GError **error);
+GPtrArray *hf_deployed_list_in_service (HfInstallation *installation, GError **error);
 GPtrArray *hf_deployed_match (HfInstallation *installation, const HfRefPattern *pattern,
                               GError **error);
 HfDeployed *hf_deployed_find (HfInstallation *installation, const char *text, const char *branch,

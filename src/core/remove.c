@@ -14,7 +14,9 @@
 #include "previous.h"
 #include "retire.h"
 #include "settle.h"
+#include "unused.h"
 
+#include <string.h>
 #include <unistd.h>
 
 /* The active deployment goes last and `active` after it: until then the ref is deployed as it was.
@@ -46,48 +48,76 @@ remove_branch (HfInstallation *installation, const HfRef *ref, int branch_fd, gb
          && hf_branch_prune (installation, ref, error);
 }
 
-/* Only a runtime costs a look at what else is deployed. */
+/* Whether what is to go may go.  Under `lock`, as an application that needs it could be published, rooted or
+ * rolled back at any other time. */
+typedef gboolean (*Check) (HfInstallation *installation, const HfRef *ref, GError **error);
+
 static gboolean
-check_not_needed (HfInstallation *installation, const HfRef *ref, GError **error)
+contains_ref (const GPtrArray *refs, const char *full)
 {
-  if (hf_ref_is_app (ref))
+  for (guint i = 0; i < refs->len; i++)
+    if (strcmp (((const HfRef *)refs->pdata[i])->full, full) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+any_runtime (const GPtrArray *refs)
+{
+  for (guint i = 0; i < refs->len; i++)
+    if (!hf_ref_is_app (refs->pdata[i]))
+      return TRUE;
+  return FALSE;
+}
+
+/**
+ * hf_remove_check:
+ * @installation: an installation
+ * @going: (element-type HfRef): what is to be uninstalled together
+ *
+ * What is kept for rollback counts like what is active: without its runtime there is no going back to it.
+ * Only a runtime costs a look at what else is deployed.
+ *
+ * Locks: none; under `lock` the answer stays true.
+ *
+ * Returns: %FALSE with %HF_ERROR_IN_USE if something that stays needs one of them, or another error
+ */
+gboolean
+hf_remove_check (HfInstallation *installation, const GPtrArray *going, GError **error)
+{
+  if (!any_runtime (going))
     return TRUE;
-  g_autoptr (GPtrArray) all = hf_deployed_list (installation, error);
+  g_autoptr (GPtrArray) all = hf_deployed_list_in_service (installation, error);
   if (all == NULL)
     return FALSE;
   for (guint i = 0; i < all->len; i++)
     {
-      const HfDeployed *deployed = all->pdata[i];
-      if (g_strcmp0 (deployed->info->runtime, ref->full) == 0)
+      const HfDeployed *one = all->pdata[i];
+      const char *runtime = one->info->runtime;
+      if (runtime != NULL && contains_ref (going, runtime) && !contains_ref (going, one->ref->full))
         return hf_throw (error, HF_ERROR_IN_USE,
-                         "%s needs %s: uninstall it too, or give --force-remove",
-                         deployed->ref->full, ref->full);
+                         "%s%s needs %s: uninstall it too, or give --force-remove", one->ref->full,
+                         one->standing == HF_STANDING_ACTIVE ? "" : ", as it is kept for rollback,",
+                         runtime);
     }
   return TRUE;
 }
 
-/**
- * hf_remove_ref:
- * @installation: an installation
- * @ref: a ref
- * @force: whether a runtime may go that something deployed needs
- *
- * Takes everything that is deployed for @ref out of service.  Returns at once, whether it is
- * running or not; a sweep deletes it when nothing holds it any more.
- *
- * Locks: takes `lock`.
- *
- * Returns: %FALSE with %HF_ERROR_NOT_FOUND if it is not installed, %HF_ERROR_IN_USE if it is needed,
- *   or another error
- */
-gboolean
-hf_remove_ref (HfInstallation *installation, const HfRef *ref, gboolean force, GError **error)
+static gboolean
+check_not_needed (HfInstallation *installation, const HfRef *ref, GError **error)
+{
+  g_autoptr (GPtrArray) going = g_ptr_array_new ();
+  g_ptr_array_add (going, (gpointer)ref);
+  return hf_remove_check (installation, going, error);
+}
+
+static gboolean
+remove_ref (HfInstallation *installation, const HfRef *ref, Check check, GError **error)
 {
   g_auto (HfLock) lock = HF_LOCK_INIT;
   gboolean pending;
-  /* Under `lock`, as an application that needs it could be published at any other time. */
   if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
-      || (!force && !check_not_needed (installation, ref, error))
+      || (check != NULL && !check (installation, ref, error))
       || !hf_change_begin (installation, &pending, error))
     return FALSE;
   if (!hf_branch_exists (installation, ref))
@@ -100,4 +130,42 @@ hf_remove_ref (HfInstallation *installation, const HfRef *ref, gboolean force, G
     return hf_throw_errno (error, "Cannot open %s of %s", ref->full, installation->path);
   return remove_branch (installation, ref, branch_fd, &pending, error)
          && hf_change_end (installation, pending, error);
+}
+
+/**
+ * hf_remove_ref:
+ * @installation: an installation
+ * @ref: a ref
+ * @force: whether a runtime may go that something in service needs
+ *
+ * Takes everything that is deployed for @ref out of service.  Returns at once, whether it is
+ * running or not; a sweep deletes it when nothing holds it any more.
+ *
+ * Locks: takes `lock`.
+ *
+ * Returns: %FALSE with %HF_ERROR_NOT_FOUND if it is not installed, %HF_ERROR_IN_USE if it is needed,
+ *   or another error
+ */
+gboolean
+hf_remove_ref (HfInstallation *installation, const HfRef *ref, gboolean force, GError **error)
+{
+  return remove_ref (installation, ref, force ? NULL : check_not_needed, error);
+}
+
+/**
+ * hf_remove_unused:
+ * @installation: an installation
+ * @ref: a runtime that hf_unused_list() has
+ *
+ * Like hf_remove_ref(), if it is still unused.
+ *
+ * Locks: takes `lock`.
+ *
+ * Returns: %FALSE with %HF_ERROR_IN_USE if it is needed or held by now, %HF_ERROR_NOT_FOUND if it has gone, or
+ *   another error
+ */
+gboolean
+hf_remove_unused (HfInstallation *installation, const HfRef *ref, GError **error)
+{
+  return remove_ref (installation, ref, hf_unused_check, error);
 }
