@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "core/holders.h"
+#include "core/pressure.h"
 #include "output.h"
 
 #include <string.h>
@@ -29,14 +30,14 @@ entry_serial (const HfSweepEntry *entry)
 }
 
 static char *
-describe_holders (const HfSweepEntry *entry)
+describe_holders (const GPtrArray *holders)
 {
-  if (entry->holders == NULL || entry->holders->len == 0)
+  if (holders == NULL || holders->len == 0)
     return g_strdup ("a process that the kernel does not name");
   g_autoptr (GString) text = g_string_new (NULL);
-  for (guint i = 0; i < entry->holders->len; i++)
+  for (guint i = 0; i < holders->len; i++)
     {
-      const HfHolder *holder = entry->holders->pdata[i];
+      const HfHolder *holder = holders->pdata[i];
       g_string_append_printf (text, "%sPID %" G_GINT64_FORMAT " (%s)", i > 0 ? ", " : "",
                               holder->pid, holder->command);
     }
@@ -56,7 +57,7 @@ print_entry (const HfSweepEntry *entry, gboolean dry)
       break;
     case HF_SWEEP_HELD:
       {
-        g_autofree char *holders = describe_holders (entry);
+        g_autofree char *holders = describe_holders (entry->holders);
         hf_output_line ("Held %s by %s", what, holders);
         break;
       }
@@ -73,9 +74,36 @@ print_entry (const HfSweepEntry *entry, gboolean dry)
     }
 }
 
+/* What it was kept as. */
+static const char *const surplus_states[] = {
+  [HF_SURPLUS_REMOVED] = "removed",
+  [HF_SURPLUS_PREVIOUS] = "previous",
+  [HF_SURPLUS_UNUSED] = "unused",
+};
+
+static void
+print_decisions (const HfPressure *pressure, gboolean dry_run)
+{
+  const char *done = dry_run ? "Would give up" : "Gave up";
+  for (guint i = 0; pressure != NULL && i < pressure->decisions->len; i++)
+    {
+      const HfDecision *decision = pressure->decisions->pdata[i];
+      const HfSurplus *surplus = decision->surplus;
+      g_autofree char *name = NULL;
+      (void)hf_deployment_name_parse (surplus->name, &name, NULL);
+      g_autofree char *commit = hf_output_commit (name);
+      g_autofree char *holders
+          = decision->holders != NULL ? describe_holders (decision->holders) : NULL;
+      hf_output_line ("%s %s %s (%s): %s%s%s", decision->given_up ? done : "Passed over",
+                      surplus->ref->full, commit, surplus_states[surplus->kind], decision->why,
+                      holders != NULL ? " by " : "", holders != NULL ? holders : "");
+    }
+}
+
 static void
 print_text (const HfSweepReport *report)
 {
+  print_decisions (report->pressure, report->dry_run);
   for (guint i = 0; i < report->entries->len; i++)
     print_entry (report->entries->pdata[i], report->dry_run);
   /* An idle sweep says nothing. */
@@ -147,6 +175,31 @@ add_entries (GVariantBuilder *builder, const char *key, const HfSweepReport *rep
   hf_json_end_list (builder);
 }
 
+static void
+add_decisions (GVariantBuilder *builder, const HfPressure *pressure)
+{
+  hf_json_begin_list (builder, "decisions", HF_JSON_LIST);
+  for (guint i = 0; pressure != NULL && i < pressure->decisions->len; i++)
+    {
+      const HfDecision *decision = pressure->decisions->pdata[i];
+      const HfSurplus *surplus = decision->surplus;
+      g_autofree char *commit = NULL;
+      g_autofree char *serial = NULL;
+      (void)hf_deployment_name_parse (surplus->name, &commit, &serial);
+      hf_json_begin_object (builder);
+      hf_json_add_string (builder, "ref", surplus->ref->full);
+      hf_json_add_string (builder, "commit", commit);
+      hf_json_add_string (builder, "serial", serial);
+      hf_json_add_string (builder, "state", surplus_states[surplus->kind]);
+      hf_json_add_bool (builder, "given_up", decision->given_up);
+      hf_json_add_string (builder, "reason", decision->why);
+      add_holders (builder, decision->holders);
+      hf_json_end_object (builder);
+    }
+  hf_json_end_list (builder);
+  hf_json_add_string (builder, "short", pressure != NULL ? pressure->short_of : NULL);
+}
+
 static gboolean
 print_json (const HfSweepReport *report, GError **error)
 {
@@ -155,6 +208,7 @@ print_json (const HfSweepReport *report, GError **error)
   add_entries (builder, "held", report, HF_SWEEP_HELD);
   add_entries (builder, "damaged", report, HF_SWEEP_DAMAGED);
   add_entries (builder, "kept", report, HF_SWEEP_KEPT);
+  add_decisions (builder, report->pressure);
   hf_json_add_int (builder, "objects", (gint64)report->objects);
   hf_json_add_int (builder, "bytes", (gint64)report->bytes);
   hf_json_add_int (builder, "inodes", (gint64)report->inodes);
@@ -210,7 +264,7 @@ join_entries (const HfSweepReport *report, HfSweepOutcome outcome)
           g_string_append_printf (text, "%s: %s", entry->path, entry->reason);
           continue;
         }
-      g_autofree char *holders = describe_holders (entry);
+      g_autofree char *holders = describe_holders (entry->holders);
       g_string_append_printf (text, "%s is in use by %s", entry_name (entry), holders);
     }
   return g_string_free (g_steal_pointer (&text), FALSE);
@@ -220,8 +274,9 @@ join_entries (const HfSweepReport *report, HfSweepOutcome outcome)
  * hf_sweep_report_check:
  * @report: what a sweep did
  *
- * Returns: %FALSE with %HF_ERROR_DAMAGED if a person is needed, else with %HF_ERROR_IN_USE if
- *   something had to be left; the message names what, and who holds it
+ * Returns: %FALSE with %HF_ERROR_DAMAGED if a person is needed, else with %HF_ERROR_NO_SPACE if there is less
+ *   free than there has to be, else with %HF_ERROR_IN_USE if something had to be left; the message names what,
+ *   and who holds it
  */
 gboolean
 hf_sweep_report_check (const HfSweepReport *report, GError **error)
@@ -237,6 +292,8 @@ hf_sweep_report_check (const HfSweepReport *report, GError **error)
         error, HF_ERROR_DAMAGED,
         "%u of the roots make no sense: `holdfast root remove` them, or write them anew",
         report->bad_roots);
+  if (report->pressure != NULL && report->pressure->short_of != NULL)
+    return hf_throw (error, HF_ERROR_NO_SPACE, "Only %s", report->pressure->short_of);
   if (report->held > 0)
     {
       g_autofree char *which = join_entries (report, HF_SWEEP_HELD);

@@ -46,8 +46,10 @@ hf_command_sweep (HfProgram *program, int argc, char **argv, int *status, GError
   };
   const HfSyntax syntax = {
     .entries = entries,
-    .description = "Exits with 4 if something had to be left since it is in use, and with 5 if "
-                   "something is damaged.\n",
+    .description
+    = "With less free than min-free, gives up what is only kept: see holdfast config.\n"
+      "Exits with 4 if something had to be left since it is in use, with 5 if\n"
+      "something is damaged, and with 7 if there is still less than min-free.\n",
   };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;

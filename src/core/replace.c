@@ -76,7 +76,8 @@ exchange (HfStaging *staging, const HfDeploymentInfo *info, int branch_fd, const
   if (!hf_deployment_set_state (staging->dir_fd, HF_STATE_SETTLED, error)
       || !take_over (staging, branch_fd, old, name, error))
     return FALSE;
-  if (present && !hf_retire_deployment (installation, info->ref, branch_fd, old, &in_place, error))
+  if (present
+      && !hf_retire_deployment (installation, info->ref, branch_fd, old, NULL, &in_place, error))
     return FALSE;
   *pending |= in_place;
   return TRUE;

@@ -79,6 +79,7 @@ exchange (HfInstallation *installation, int branch_fd, const char *name, const c
  * @ref: the ref that it was deployed for
  * @branch_fd: its branch directory
  * @name: its name there
+ * @out_entry: (out) (optional) (transfer full) (nullable): its name in removed/, unless it stayed where it was
  * @out_in_place: (out): whether it stayed where it was, out of service by its state
  *
  * Takes one deployment out of service.  The cost does not depend on its size.
@@ -89,15 +90,21 @@ exchange (HfInstallation *installation, int branch_fd, const char *name, const c
  */
 gboolean
 hf_retire_deployment (HfInstallation *installation, const HfRef *ref, int branch_fd,
-                      const char *name, gboolean *out_in_place, GError **error)
+                      const char *name, char **out_entry, gboolean *out_in_place, GError **error)
 {
   g_autofree char *entry = hf_removed_name (name);
   *out_in_place = FALSE;
   if (exchange (installation, branch_fd, name, entry) == 0)
-    /* One after the other.  A crash in between brings back either the state before the exchange or
-     * the one after it, as it is one step; and the mark has whoever comes next look. */
-    return hf_dir_sync (installation->root_fd, HF_REMOVED_DIR, error)
-           && hf_dir_sync (branch_fd, ".", error);
+    {
+      /* One after the other.  A crash in between brings back either the state before the exchange or
+       * the one after it, as it is one step; and the mark has whoever comes next look. */
+      if (!hf_dir_sync (installation->root_fd, HF_REMOVED_DIR, error)
+          || !hf_dir_sync (branch_fd, ".", error))
+        return FALSE;
+      if (out_entry != NULL)
+        *out_entry = g_steal_pointer (&entry);
+      return TRUE;
+    }
   if (!cannot_move (errno))
     return hf_throw_errno (error, "Cannot move %s of %s to %s", name, ref->full, HF_REMOVED_DIR);
   *out_in_place = TRUE;
@@ -184,7 +191,8 @@ hf_retire_others (HfInstallation *installation, const HfRef *ref, int branch_fd,
   for (guint i = 0; names != NULL && i < names->len; i++)
     {
       gboolean in_place;
-      if (!hf_retire_deployment (installation, ref, branch_fd, names->pdata[i], &in_place, error))
+      if (!hf_retire_deployment (installation, ref, branch_fd, names->pdata[i], NULL, &in_place,
+                                 error))
         return FALSE;
       *out_in_place |= in_place;
     }

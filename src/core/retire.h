@@ -9,7 +9,7 @@
 #include "installation.h"
 
 gboolean hf_retire_deployment (HfInstallation *installation, const HfRef *ref, int branch_fd,
-                               const char *name, gboolean *out_in_place,
+                               const char *name, char **out_entry, gboolean *out_in_place,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 GPtrArray *hf_retire_list (int branch_fd, GHashTable *keep, gboolean *out_in_place, GError **error);
 gboolean hf_retire_others (HfInstallation *installation, const HfRef *ref, int branch_fd,

@@ -166,7 +166,7 @@ settle_other (Settling *settling, const HfRef *ref, int branch_fd, const char *n
       add_leaving (settling, ref, name);
       return TRUE;
     }
-  if (!hf_retire_deployment (settling->installation, ref, branch_fd, name, &in_place, error))
+  if (!hf_retire_deployment (settling->installation, ref, branch_fd, name, NULL, &in_place, error))
     return FALSE;
   settling->pending |= in_place;
   return TRUE;

@@ -3,6 +3,7 @@
  * What a sweep has to tell.  Filled by sweep.c.
  */
 #include "holders.h"
+#include "pressure.h"
 #include "sweep.h"
 
 static void
@@ -54,6 +55,7 @@ hf_sweep_report_free (HfSweepReport *report)
     return;
   g_ptr_array_unref (report->entries);
   g_ptr_array_unref (report->warnings);
+  hf_pressure_free (report->pressure);
   g_free (report);
 }
 

@@ -13,6 +13,7 @@
 #include "holders.h"
 #include "keep.h"
 #include "lock.h"
+#include "pressure.h"
 #include "settle.h"
 #include "trash.h"
 
@@ -330,7 +331,7 @@ take_entry (Sweep *sweep, HfTrashEntry *taken, GError **error)
       return TRUE;
     }
   HF_TEST_HOOK ("entry-looked-at");
-  switch (hf_trash_entry_lock (entry, &failed))
+  switch (entry->ref_fd >= 0 ? HF_TRASH_LOCKED : hf_trash_entry_lock (entry, &failed))
     {
     case HF_TRASH_EXHAUSTED:
       g_propagate_prefixed_error (error, g_steal_pointer (&failed), "%s: ", entry->path);
@@ -454,20 +455,22 @@ sweep_clear (Sweep *sweep)
   hf_holders_free (sweep->holders);
   hf_keep_free (sweep->keep);
   g_clear_pointer (&sweep->leaving, g_ptr_array_unref);
-  if (sweep->ledger == NULL)
-    return;
-  hf_ledger_get (sweep->ledger, &sweep->report->bytes, &sweep->report->inodes);
-  hf_ledger_free (sweep->ledger);
-  sweep->installation->ledger = NULL;
 }
 
 static void
-begin_ledger (Sweep *sweep)
+use_ledger (Sweep *sweep, HfLedger *ledger)
 {
-  sweep->ledger = hf_ledger_new (sweep->report->dry_run);
-  sweep->installation->ledger = sweep->ledger;
-  if (sweep->report->dry_run)
+  sweep->ledger = sweep->installation->ledger = ledger;
+  if (hf_ledger_is_dry (ledger))
     sweep->leaving = g_ptr_array_new_with_free_func (g_free);
+}
+
+static void
+end_ledger (Sweep *sweep)
+{
+  hf_ledger_get (sweep->ledger, &sweep->report->bytes, &sweep->report->inodes);
+  hf_ledger_free (sweep->ledger);
+  sweep->installation->ledger = NULL;
 }
 
 /**
@@ -493,7 +496,7 @@ hf_sweep_needed (HfInstallation *installation, HfSweepReport *report, gboolean *
   g_autoptr (HfKeep) keep = hf_keep_load (installation, report->now, error);
   if (keep == NULL)
     return FALSE;
-  if (hf_roots_any_ended (keep->roots))
+  if (hf_roots_any_ended (keep->roots) || hf_pressure_is_on (installation, keep->config))
     return TRUE;
   g_autoptr (GPtrArray) entries = removed ? hf_trash_list (installation, error) : NULL;
   if (removed && entries == NULL)
@@ -531,8 +534,8 @@ prepare (Sweep *sweep, GError **error)
  * @store: the store's part
  * @report: what was done is added to it, also on failure
  *
- * Deletes every entry that nothing holds, and the objects that only those needed.  If @report asks for a dry
- * run, it goes the same way with a ledger in which things go and on disk stay.  Then what
+ * Deletes every entry that nothing holds, and the objects that only those needed; then gives up what is only
+ * kept, if there is too little room.  If @report asks for a dry run, it goes the same way with a ledger in which things go and on disk stay.  Then what
  * only a try can tell counts as done: a file that is immutable would keep its entry.
  *
  * Locks: takes all of them, each for a short piece of work.
@@ -546,42 +549,39 @@ hf_sweep_all (HfInstallation *installation, const HfSweepStore *store, HfSweepRe
 {
   Sweep sweep;
   sweep_init (&sweep, installation, store, report);
-  begin_ledger (&sweep);
+  use_ledger (&sweep, hf_ledger_new (report->dry_run));
   gboolean prepared = prepare (&sweep, error);
   g_autoptr (GPtrArray) entries = prepared ? list_entries (&sweep, error) : NULL;
-  gboolean done
-      = entries != NULL && sweep_entries (&sweep, entries, error) && settle_rest (&sweep, error);
+  gboolean done = entries != NULL && sweep_entries (&sweep, entries, error)
+                  && hf_pressure_relieve (installation, store, report, error)
+                  && settle_rest (&sweep, error);
+  end_ledger (&sweep);
   sweep_clear (&sweep);
   return done;
 }
 
 /**
- * hf_sweep_staging:
+ * hf_sweep_entry:
  * @installation: an installation
- * @name: an entry of staging/, no longer locked
+ * @entry: (transfer full): an entry, locked or not
  * @store: the store's part
+ * @report: what was done is added to it
  *
- * Sweeps one entry: what a builder does with its own after a failure.
+ * Sweeps one entry, whatever keeps it; in a sweep of all, as a part of that.
  *
  * Locks: as hf_sweep_all().
  *
- * Returns: %FALSE with @error set if it stays
+ * Returns: %FALSE with @error set if the sweep could not go on
  */
 gboolean
-hf_sweep_staging (HfInstallation *installation, const char *name, const HfSweepStore *store,
-                  GError **error)
+hf_sweep_entry (HfInstallation *installation, HfTrashEntry *entry, const HfSweepStore *store,
+                HfSweepReport *report, GError **error)
 {
-  g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
   Sweep sweep;
   sweep_init (&sweep, installation, store, report);
-  gboolean done = take_entry (&sweep, hf_trash_entry_new_staging (installation, name), error)
-                  && (sweep.batch->len == 0 || flush (&sweep, error));
+  use_ledger (&sweep, installation->ledger);
+  gboolean done
+      = take_entry (&sweep, entry, error) && (sweep.batch->len == 0 || flush (&sweep, error));
   sweep_clear (&sweep);
-  for (guint i = 0; done && i < report->entries->len; i++)
-    {
-      HfSweepEntry *line = report->entries->pdata[i];
-      if (line->outcome == HF_SWEEP_DAMAGED)
-        return hf_throw (error, HF_ERROR_DAMAGED, "%s: %s", line->path, line->reason);
-    }
   return done;
 }

@@ -31,6 +31,8 @@ typedef struct
   gint64 until;       /* seconds since 1970; without a root */
 } HfSweepEntry;
 
+typedef struct HfPressure HfPressure;
+
 typedef struct
 {
   GPtrArray *entries;  /* owned; of HfSweepEntry */
@@ -44,6 +46,8 @@ typedef struct
   GPtrArray *warnings; /* owned; of strings: what is wrong with roots */
   guint held, damaged, swept, kept, bad_roots;
   HfProgress *progress; /* not owned; or %NULL */
+  HfPressure
+      *pressure; /* owned; what was given up for want of room, or %NULL if there was enough */
 } HfSweepReport;
 
 HfSweepReport *hf_sweep_report_new (void);
@@ -89,5 +93,8 @@ gboolean hf_sweep_needed (HfInstallation *installation, HfSweepReport *report, g
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_sweep_all (HfInstallation *installation, const HfSweepStore *store,
                        HfSweepReport *report, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_sweep_entry (HfInstallation *installation, HfTrashEntry *entry,
+                         const HfSweepStore *store, HfSweepReport *report,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_sweep_staging (HfInstallation *installation, const char *name,
                            const HfSweepStore *store, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -58,17 +58,18 @@ entry_new (HfInstallation *installation, char *path)
 }
 
 /**
- * hf_trash_entry_new_staging:
+ * hf_trash_entry_new_at:
  * @installation: an installation
- * @name: a name in staging/
+ * @path: of a deployment, below the installation
  *
- * Returns: (transfer full): the entry of that name, not yet locked
+ * Returns: (transfer full): it as an entry, not yet locked; one in deploy/ is for
+ *   hf_trash_entry_lock_previous() only
  */
 HfTrashEntry *
-hf_trash_entry_new_staging (HfInstallation *installation, const char *name)
+hf_trash_entry_new_at (HfInstallation *installation, const char *path)
 {
-  HfTrashEntry *entry = entry_new (installation, g_strconcat (HF_STAGING_DIR "/", name, NULL));
-  entry->staging = TRUE;
+  HfTrashEntry *entry = entry_new (installation, g_strdup (path));
+  entry->staging = g_str_has_prefix (path, HF_STAGING_DIR "/");
   return entry;
 }
 
@@ -415,7 +416,7 @@ open_and_lock (HfTrashEntry *entry, GError **error)
  * Tries to make the entry ours to delete, without waiting for its holders.
  *
  * Locks: takes `lock` meanwhile: under it entries of staging/ are born locked, and entries of removed/ are
- * restored, so that the `.ref` of what is in service is never locked exclusively, not for a moment.
+ * restored, so that the `.ref` of what is active is never locked exclusively, not for a moment.
  * Takes `.ref` exclusively, by flock(2) and as a record lock, until the entry is freed.
  *
  * Returns: %HF_TRASH_LOCKED with `state` and `info` set; %HF_TRASH_EXHAUSTED with @error set; %HF_TRASH_HELD, with `ref_fd` open and not
@@ -442,6 +443,23 @@ hf_trash_entry_lock (HfTrashEntry *entry, GError **error)
   errno = 0;
   if (!hf_lock_take (entry->installation, HF_LOCK_CHANGE, &lock, error))
     return outcome_of_failure (errno);
+  return open_and_lock (entry, error);
+}
+
+/**
+ * hf_trash_entry_lock_previous:
+ * @entry: a deployment that is in service and not active
+ *
+ * Tries to make it ours, to take it out of service and delete it.
+ *
+ * Locks: needs `lock`, under which it cannot become active.  Takes `.ref` as hf_trash_entry_lock() does.
+ *
+ * Returns: as hf_trash_entry_lock()
+ */
+HfTrashOutcome
+hf_trash_entry_lock_previous (HfTrashEntry *entry, GError **error)
+{
+  errno = 0;
   return open_and_lock (entry, error);
 }
 

@@ -38,10 +38,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfTrashEntry, hf_trash_entry_free)
 GPtrArray *hf_trash_list (HfInstallation *installation, GError **error);
 gboolean hf_trash_any (HfInstallation *installation, gboolean *removed, gboolean *staging,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
-HfTrashEntry *hf_trash_entry_new_staging (HfInstallation *installation, const char *name);
 HfTrashEntry *hf_trash_entry_new_leaving (HfInstallation *installation, const char *path);
+HfTrashEntry *hf_trash_entry_new_at (HfInstallation *installation, const char *path);
 
 gboolean hf_trash_entry_may_be_pruned (const HfTrashEntry *entry);
 HfTrashOutcome hf_trash_entry_lock (HfTrashEntry *entry, GError **error);
+HfTrashOutcome hf_trash_entry_lock_previous (HfTrashEntry *entry, GError **error);
 gboolean hf_trash_entry_delete_tree (HfTrashEntry *entry, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_trash_entry_delete_rest (HfTrashEntry *entry, GError **error) G_GNUC_WARN_UNUSED_RESULT;
