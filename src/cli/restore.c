@@ -5,6 +5,7 @@
  */
 #include "core/restore.h"
 #include "core/history.h"
+#include "core/settle.h"
 #include "options.h"
 #include "output.h"
 
@@ -106,6 +107,9 @@ hf_command_restore (HfProgram *program, int argc, char **argv, int *status, GErr
     return hf_throw (error, HF_ERROR_USAGE, "With --to there can be one REF only");
   g_autoptr (HfInstallation) installation = NULL;
   if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
+    return FALSE;
+  /* One that was cut short has left it beside neither what is deployed nor what was removed. */
+  if (installation != NULL && !hf_settle_if_marked (installation, error))
     return FALSE;
   for (int i = 1; i < argc; i++)
     if (!restore_one (installation, argv[i], to, error))

@@ -154,7 +154,7 @@ hf_config_get (HfInstallation *installation, const char *key, gboolean *out_is_d
   return value != NULL ? value : g_strdup (found->fallback);
 }
 
-/* A crash before the rename leaves a file that the next one replaces, after it the new contents. */
+/* A crash before the rename leaves a file that settling removes, after it the new contents. */
 static gboolean
 write_keyfile (HfInstallation *installation, GKeyFile *keyfile, GError **error)
 {
@@ -169,12 +169,14 @@ write_keyfile (HfInstallation *installation, GKeyFile *keyfile, GError **error)
   return hf_dir_sync (root_fd, ".", error);
 }
 
-/* What is kept may be less now: settling sees to it (DESIGN section 8). */
+/* What is kept may be less now: settling sees to it (DESIGN section 8).  The mark comes first: a crash
+ * after the rename would else leave more than is to be kept, which no sweep would look for. */
 static gboolean
-apply (HfInstallation *installation, GError **error)
+apply (HfInstallation *installation, GKeyFile *keyfile, GError **error)
 {
   gboolean pending;
-  return hf_change_begin (installation, &pending, error) && hf_settle (installation, error);
+  return hf_change_begin (installation, &pending, error)
+         && write_keyfile (installation, keyfile, error) && hf_settle (installation, error);
 }
 
 /**
@@ -206,7 +208,7 @@ hf_config_set (HfInstallation *installation, const char *key, const char *value,
     g_key_file_set_string (keyfile, GROUP, key, value);
   else
     (void)g_key_file_remove_key (keyfile, GROUP, key, NULL);
-  return write_keyfile (installation, keyfile, error) && apply (installation, error);
+  return apply (installation, keyfile, error);
 }
 
 static char **
@@ -246,7 +248,7 @@ change_patterns (HfInstallation *installation, const char *key, const char *patt
   g_ptr_array_add (patterns, NULL);
   g_autofree char *value = g_strjoinv (";", (char **)patterns->pdata);
   g_key_file_set_string (keyfile, GROUP, key, value);
-  return write_keyfile (installation, keyfile, error);
+  return apply (installation, keyfile, error);
 }
 
 /**

@@ -14,6 +14,7 @@
 #include "layout.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <poll.h>
@@ -231,6 +232,15 @@ make_link (const char *link, const char *target, GError **error)
   return hf_throw_errno (error, "Cannot create symlink %s", link);
 }
 
+/* The link has to be on disk before the root: a power cut that left the root alone would have ended it,
+ * and the next sweep would drop what it keeps.  The path is the user's own, and may lead through symlinks. */
+static gboolean
+sync_directory (const char *path, GError **error)
+{
+  hf_autofd int fd = openat (AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return fd < 0 ? hf_throw_errno (error, "Cannot open %s", path) : hf_fd_sync (fd, error);
+}
+
 /**
  * hf_root_link_make:
  * @root: a root that stands by itself
@@ -252,7 +262,7 @@ hf_root_link_make (HfRoot *root, const char *link, const char *target, GError **
   char id[FSID_DIGITS + 1];
   if (!g_utf8_validate (path, -1, NULL) || strlen (path) >= PATH_MAX)
     return hf_throw (error, HF_ERROR_USAGE, "%s: the link's path is too long, or not UTF-8", link);
-  if (!make_link (path, target, error))
+  if (!make_link (path, target, error) || !sync_directory (directory, error))
     return FALSE;
   if (statfs (directory, &st) != 0)
     return hf_throw_errno (error, "Cannot look at %s", directory);

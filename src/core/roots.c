@@ -222,7 +222,7 @@ hf_roots_any_ended (const HfRoots *roots)
 }
 
 /* The file appears whole, by a rename.  A crash before it leaves a name that begins with a dot, which the
- * next one replaces. */
+ * next one replaces, or a directory with nothing else, and the mark. */
 static gboolean
 write_root (HfInstallation *installation, const HfRoot *root, guint flags, GError **error)
 {
@@ -265,13 +265,16 @@ check_free (HfInstallation *installation, const char *path, GError **error)
  * hf_roots_prune:
  * @installation: an installation
  *
- * Removes the namespace of roots without one, if it is empty.  Those of other programs are theirs.
+ * Removes the namespace of roots without one, if there is no root in it, and a file that a crash left there.
+ * Those of other programs are theirs.
  *
  * Locks: needs `lock`, so that nobody is about to put something there.
  */
 void
 hf_roots_prune (HfInstallation *installation)
 {
+  (void)hf_ledger_unlink (installation->ledger, installation->root_fd,
+                          HF_ROOTS_DIR "/" HF_ROOTS_OWN "/" HF_ROOT_FILE_NEW, 0);
   (void)hf_ledger_unlink (installation->ledger, installation->root_fd,
                           HF_ROOTS_DIR "/" HF_ROOTS_OWN, AT_REMOVEDIR);
 }
@@ -298,8 +301,11 @@ hf_root_add (HfInstallation *installation, const char *path, const HfRef *ref, c
     return FALSE;
   g_autoptr (HfRoot) root = hf_root_new (path, ref, lease->name);
   g_autofree char *target = hf_lease_path (installation, lease);
+  gboolean pending;
   return (link == NULL || hf_root_link_make (root, link, target, error))
-         && write_root (installation, root, RENAME_NOREPLACE, error);
+         && hf_change_begin (installation, &pending, error)
+         && write_root (installation, root, RENAME_NOREPLACE, error)
+         && hf_change_end (installation, pending, error);
 }
 
 /**

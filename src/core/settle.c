@@ -11,6 +11,7 @@
 #include "branch.h"
 #include "deployment.h"
 #include "layout.h"
+#include "lock.h"
 #include "previous.h"
 #include "retire.h"
 
@@ -238,6 +239,14 @@ settle_branch (const HfRef *ref, int branch_fd, gpointer data, GError **error)
          && (settling->leaving != NULL || hf_dir_sync (branch_fd, ".", error));
 }
 
+/* What was being written beside the deployments. */
+static void
+drop_temporary (HfInstallation *installation)
+{
+  (void)hf_ledger_unlink (installation->ledger, installation->root_fd, HF_CONFIG_FILE_NEW, 0);
+  hf_roots_prune (installation);
+}
+
 /**
  * hf_settle:
  * @installation: an installation whose mark is set
@@ -262,7 +271,7 @@ hf_settle (HfInstallation *installation, GError **error)
   if (!done)
     return FALSE;
   hf_branches_prune (installation);
-  hf_roots_prune (installation);
+  drop_temporary (installation);
   return hf_change_end (installation, settling.pending, error);
 }
 
@@ -286,6 +295,26 @@ hf_settle_look (HfInstallation *installation, GPtrArray *leaving, GError **error
   settling.retains = hf_retention_load (installation, &settling.retention, NULL);
   gboolean done = hf_branches_visit (installation, settle_branch, &settling, error);
   hf_retention_clear (&settling.retention);
-  hf_roots_prune (installation);
+  drop_temporary (installation);
   return done;
+}
+
+/**
+ * hf_settle_if_marked:
+ * @installation: an installation
+ *
+ * Settles what a crash left, if anything.
+ *
+ * Locks: takes `lock`.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_settle_if_marked (HfInstallation *installation, GError **error)
+{
+  g_auto (HfLock) lock = HF_LOCK_INIT;
+  gboolean marked;
+  return hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
+         && hf_unsettled_is_marked (installation, &marked, error)
+         && (!marked || hf_settle (installation, error));
 }

@@ -16,3 +16,5 @@ gboolean hf_change_end (HfInstallation *installation, gboolean pending,
 gboolean hf_settle (HfInstallation *installation, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_settle_look (HfInstallation *installation, GPtrArray *leaving,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_settle_if_marked (HfInstallation *installation,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;

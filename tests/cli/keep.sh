@@ -51,6 +51,31 @@ none_is_kept() {
 }
 promise 'keeping none is carried out at once, and the sweep frees what was kept' none_is_kept
 
+none_is_kept_after_a_crash() {
+  need strace 'it kills a command that writes the configuration'
+  updated
+  local when
+  when=$(calls_to fsync "<$INST>" "$HOLDFAST" --installation="$INST" config --set keep-previous 1)
+  expect 137 inject "fsync:signal=KILL:when=$when" \
+    "$HOLDFAST" --installation="$INST" config --set keep-previous 0
+  equal "$(hf config --get keep-previous)" 0
+  swept
+  equal "$(commits "$HELLO")" "${NEW%.*}" 'what is left'
+}
+promise 'a configuration that was written is carried out, if its writer was killed at once' \
+  none_is_kept_after_a_crash
+
+half_a_configuration() {
+  need strace 'it kills a command that writes the configuration'
+  updated
+  expect 137 inject 'renameat:signal=KILL:error=EIO:when=1' \
+    "$HOLDFAST" --installation="$INST" config --set keep-previous 0
+  equal "$(hf config --get keep-previous)" 1
+  swept
+  [ ! -e "$INST/config.new" ] || fail 'what was never put in place is left'
+}
+promise 'a configuration that was never put in place leaves nothing' half_a_configuration
+
 # What left service last is kept, whatever was built last.
 the_last_in_service_is_kept() {
   updated
@@ -222,6 +247,19 @@ restored_in_use() {
 }
 promise 'restore brings back what is still running' restored_in_use
 
+# It dies when the deployment lies in deploy/ already and `active` does not name it.
+restored_at_the_second_try() {
+  need strace 'it kills a restore on its way'
+  installed archive-1 "$HELLO"
+  hf uninstall "$HELLO"
+  expect 137 inject 'symlinkat:signal=KILL:when=1' "$HOLDFAST" --installation="$INST" restore "$HELLO"
+  equal "$(hf list --app)" '' 'what is deployed'
+  hf restore "$HELLO"
+  hf run --command=true "$HELLO"
+  swept
+}
+promise 'a restore that was killed can be given again' restored_at_the_second_try
+
 restored_with_its_runtime() {
   installed archive-1 "$HELLO"
   hf uninstall --all --assumeyes
@@ -345,6 +383,17 @@ a_root_keeps() {
   swept
 }
 promise 'a root keeps its deployment, in service or not' a_root_keeps
+
+half_a_root() {
+  need strace 'it kills a command that writes a root'
+  installed archive-1 "$HELLO"
+  expect 137 inject 'renameat2:signal=KILL:error=EIO:when=1' \
+    "$HOLDFAST" --installation="$INST" root add mine "$HELLO"
+  [ -e "$INST/roots.d/local/.new" ] || fail 'it had not come to that call'
+  swept
+  equal "$(ls -A "$INST/roots.d")" '' 'what is left of the root'
+}
+promise 'a root that was never made leaves nothing' half_a_root
 
 a_root_that_goes_frees_what_it_kept() {
   updated
