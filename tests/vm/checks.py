@@ -19,7 +19,8 @@ from observed import KEPT, Installation, Wrong, compare
 PROMISES = {
     "consistent": "the file system is consistent",
     "works": "commands work at once, without a repair",
-    "deployed": "each ref is as before or after the command cut short, and as the completed ones left it",
+    "deployed": "each ref, root, remote and setting is as before or after the command cut short, and as the"
+                " completed ones left it",
     "whole": "every deployed file and every stored object is whole, byte for byte",
     "closed": "every commit has all that it reaches",
     "runs": "what is deployed runs",
@@ -78,8 +79,8 @@ def known_objects(pool):
 
 
 def names(path):
-    """Everything that has a name, but for serials; and how many links it has, where that means the same on
-    every file system.  Directories in the repository are libostree's."""
+    """Everything that has a name, but for serials, times and the history; and how many links it has, where
+    that means the same on every file system.  Directories in the repository are libostree's."""
     found = []
     for directory, below, files in os.walk(path):
         inside = os.path.relpath(directory, path)
@@ -87,28 +88,30 @@ def names(path):
             full = os.path.join(directory, name)
             status = os.lstat(full)
             is_directory = stat.S_ISDIR(status.st_mode)
-            if is_directory and (inside + "/").startswith("repo/"):
+            if (is_directory and (inside + "/").startswith("repo/")) or (
+                    inside == "." and name == "history"):
                 continue
             target = os.readlink(full) if stat.S_ISLNK(status.st_mode) else ""
-            found.append(re.sub(r"\.[0-9a-f]{24}\b", ".SERIAL", "%o %s %s %s" % (
-                status.st_mode, "" if is_directory else status.st_nlink,
-                os.path.normpath(os.path.join(inside, name)), target)))
+            line = "%o %s %s %s" % (status.st_mode, "" if is_directory else status.st_nlink,
+                                    os.path.normpath(os.path.join(inside, name)), target)
+            line = re.sub(r"\.[0-9a-f]{24}\b", ".SERIAL", line)
+            found.append(re.sub(r"(?<=removed/)[0-9]{12}\.", "TIME.", line))
     return sorted(found)
 
 
 class Checker:
     """Looks at one disk after the other."""
 
-    def __init__(self, pool, work, known, directory):
+    def __init__(self, pool, work, known, directory, mounted):
         self.pool, self.work, self.known, self.directory = pool, work, known, directory
         self.images = {image for images in pool.of.values() for image in map(id, images)}
         committed = [image for images in pool.of.values() for image in images]
         self.reach = {image.commit: image.objects for image in committed}
         self.detached = {image.commit for image in committed if image.detached}
         self.references = {}
-        self.mounted = os.path.join(directory, "mounted")
-        os.mkdir(self.mounted)
-        self.path = os.path.join(self.mounted, os.path.relpath(workload.INSTALLATION, "/data"))
+        self.by_commit = {image.commit: image for image in committed}
+        self.mounted = mounted
+        self.path = os.path.join(mounted, workload.INSTALLATION)
         self.program = Program(self.path)
         self.promise = self.installation = self.progress = self.actual = None
 
@@ -152,12 +155,9 @@ class Checker:
             self.progress.ended = self.progress.begun = 1
         self.installation = Installation(self.path, self.reach)
         listed = self.program("list", "--columns=ref").split()
+        self.program("history")
         self.promise = "deployed"
-        if not self.has_remote():
-            raise Wrong("the remote has gone")
-        if self.progress.ended >= workload.PREPARATION and not self.is_configured():
-            raise Wrong("the configuration has gone")
-        self.actual = self.find_deployed(listed)
+        self.actual = self.find_state(listed)
         self.promise = "whole"
         self.check_whole()
         self.promise = "closed"
@@ -167,6 +167,7 @@ class Checker:
         self.promise = "goes on"
         if self.progress.ended < workload.PREPARATION:
             self.program(*self.work[workload.PREPARATION - 1].words)
+            self.actual.most = "0"
         rng.choice([lambda: None, self.do_again, self.do_other])()
         self.promise = "swept"
         self.check_sweep()
@@ -179,11 +180,19 @@ class Checker:
         return os.path.exists(os.path.join(self.path, "repo/objects")) and self.has_remote()
 
     def has_remote(self):
-        return [line.split()[0] for line in self.program("remotes").splitlines()] == ["test"]
+        remotes = [line.split()[0] for line in self.program("remotes").splitlines()]
+        if remotes not in ([], ["test"]):
+            raise Wrong("the remotes are %s" % remotes)
+        return bool(remotes)
 
-    def is_configured(self):
-        _, _, name, value = self.work[workload.PREPARATION - 1].words
-        return [name, value] in [line.split()[:2] for line in self.program("config").splitlines()]
+    def find_common(self):
+        """As State.common()."""
+        roots = set()
+        for line in self.program("root", "list").splitlines():
+            roots.add(os.path.basename(line.split()[0]))
+            if "holds" not in line.split():
+                raise Wrong("a root does not hold: " + line)
+        return roots, self.has_remote(), self.program("config", "--get", "keep-previous").strip()
 
     def is_image(self, entry, image):
         if entry is None or image is None:
@@ -191,27 +200,49 @@ class Checker:
         return entry.commit == image.commit or (
             image.commit is None and entry.commit not in self.reach)
 
-    def find_deployed(self, listed):
-        """The image of each ref; each is as before the command that was cut short or as after it."""
-        before = workload.deployed_after(self.work, self.progress.ended)
-        after = workload.deployed_after(self.work, self.progress.begun)
-        found, actual = self.installation.deployed(), {}
+    def find_state(self, listed):
+        """What there is now, and will be after a sweep: as before the command that was cut short, or as
+        after it, and each ref by itself.  Of a removal the active deployment goes last; those beside it
+        may have gone alone."""
+        options = [workload.state_after(self.work, number)
+                   for number in (self.progress.begun, self.progress.ended)]
+        found, common = self.installation.deployed(), self.find_common()
+        held = self.installation.holds_back()
         if sorted(found) != sorted(listed):
             raise Wrong("listed are %s, and there are %s" % (sorted(listed), sorted(found)))
-        for ref in {*found, *before, *after}:
-            entry = found.get(ref)
-            options = [image for image in (before.get(ref), after.get(ref))
-                       if self.is_image(entry, image)]
-            if not options:
-                raise Wrong("%s is %s after %d commands, with %d begun; expected was %s" % (
-                    ref, entry and entry.name, self.progress.ended, self.progress.begun,
-                    [image and image.commit for image in (before.get(ref), after.get(ref))]))
+        options = [state for state in options if state.common() == common]
+        if not options:
+            raise Wrong("roots, remote and setting are %s after %d commands, with %d begun" % (
+                common, self.progress.ended, self.progress.begun))
+        actual = workload.State(roots=options[0].roots, remote=options[0].remote,
+                                most=options[0].most)
+        for ref in {*found, *options[0].refs(), *options[-1].refs()}:
+            entry, is_held = found.get(ref), ref in held
+            fit = [state for state in options if self.is_image(entry, state.deployed.get(ref))
+                   and is_held == (ref in state.held)]
+            if not fit:
+                raise Wrong("%s is %s, held: %s, after %d commands, with %d begun; expected was %s" % (
+                    ref, entry and entry.name, is_held, self.progress.ended, self.progress.begun,
+                    [(ref in state.deployed and state.deployed[ref].commit, ref in state.held)
+                     for state in options]))
+            actual.take(ref, fit[0])
             if entry is not None:
-                actual[ref] = options[0]
                 self.check_entry(entry)
-        if any(image.runtime for image in actual.values()) and RUNTIME not in actual:
+                if self.work[self.progress.begun - 1].words[0] == "uninstall":
+                    self.leave_out_removed(actual, ref)
+        if RUNTIME not in actual.deployed and any(
+                image.runtime for image in actual.deployed.values()):
             raise Wrong("something is deployed without its runtime")
         return actual
+
+    def leave_out_removed(self, state, ref):
+        """What is still deployed may have lost what is kept beside it, by a removal cut short."""
+        here = {entry.commit for entry in self.installation.previous().get(ref, [])}
+        rooted = [image for _, image in state.roots.values()]
+        gone = [image for image in state.keeps.get(ref, []) if image.commit not in here]
+        state.keeps[ref] = [image for image in state.keeps.get(ref, []) if image not in gone]
+        state.spared[ref] = state.spared.get(ref, []) + [
+            image for image in gone if any(image is other for other in rooted)]
 
     def check_entry(self, entry):
         status = os.lstat(os.path.join(entry.path, ".ref"))
@@ -222,8 +253,14 @@ class Checker:
             raise Wrong("%s is deployed with state %s" % (entry.path, entry.state()))
 
     def check_whole(self):
-        for ref, entry in self.installation.deployed().items():
-            compare(self.actual[ref].manifest, os.path.join(entry.path, "tree"), ref)
+        deployed = self.installation.deployed()
+        for ref, entry in deployed.items():
+            compare(self.actual.deployed[ref].manifest, os.path.join(entry.path, "tree"), ref)
+        # What could be brought back.
+        for entry in sum(self.installation.previous().values(), self.installation.out_of_service()):
+            image = self.by_commit.get(entry.commit)
+            if image is not None and entry.state() in KEPT:
+                compare(image.manifest, os.path.join(entry.path, "tree"), entry.path)
         for name, path in objects_in(self.installation.repo):
             checksum, kind = name.split(".")
             expected = self.known.get(name)
@@ -241,7 +278,7 @@ class Checker:
         tell("ostree", "--repo=" + self.installation.repo, "fsck", "--quiet")
 
     def check_run(self):
-        if workload.A in self.actual:
+        if workload.A in self.actual.deployed:
             said = self.program("run", "--command=sh", workload.A, "-c", "echo ran; exit 0")
             if said != "ran\n":
                 raise Wrong("it says '%s'" % said)
@@ -255,56 +292,91 @@ class Checker:
                 file.write(commit + "\n")
 
     def do_again(self):
-        """The command that was cut short, or the last one."""
+        """The command that was cut short, or the last one; but none that would refuse to do it twice, or
+        undo it."""
         number = self.progress.begun - 1
         step = self.work[number]
         if number == 0:
             return
         self.publish(number)
         words = step.words
-        if words[0] == "uninstall":
-            words = [words[0], *(ref for ref in words[1:] if ref in self.actual)]
-        if len(words) > 1 or words[0] != "uninstall":
+        done = self.actual.key() == workload.state_after(self.work, number + 1).key()
+        if words[0] in ("uninstall", "restore"):
+            words = [words[0], *(ref for ref in words[1:] if (
+                ref in self.actual.deployed) == (words[0] == "uninstall"))]
+            done = len(words) == 1
+        if not done or words[0] not in ("uninstall", "restore", "rollback", "root", "remote-delete"):
             self.program(*words)
         self.progress.ended = self.progress.begun
-        self.actual = self.find_deployed(self.installation.deployed())
+        self.actual = self.find_state(self.installation.deployed())
         self.check_whole()
 
     def do_other(self):
         """Something that shares objects with what was cut short."""
         self.publish(len(self.work) - 1)
         image = self.pool.of[workload.OTHER][0]
+        self.program(*self.work[0].words, "--if-not-exists")
         self.program("install", "test", workload.OTHER)
-        self.actual[workload.OTHER] = image
+        self.actual.remote = True
+        self.actual.deployed[workload.OTHER] = image
         self.check_whole()
         self.check_closed()
 
     def reference(self):
-        """The names of an installation that never had anything but what is deployed."""
-        key = tuple(sorted((ref, id(image)) for ref, image in self.actual.items()))
+        """The names of an installation that never had anything but what there is."""
+        key = self.actual.key()
         if key not in self.references:
             path = os.path.join(self.directory, "undisturbed")
             program = Program(path)
-            for step in self.work[:workload.PREPARATION]:
-                program(*step.words)
-            for ref, image in sorted(self.actual.items(), key=lambda pair: pair[0] != RUNTIME):
-                if image.commit is None:
-                    program("install", image.path, "--ref=" + ref)
-                    continue
-                with open(os.path.join(self.pool.remotes["archive"], "refs/heads", ref), "w",
-                          encoding="ascii") as file:
-                    file.write(image.commit + "\n")
-                program("install", "test", ref)
+            program(*self.work[0].words)
+            for ref in sorted(self.actual.refs(), key=lambda ref: ref != RUNTIME):
+                self.make_ref(program, ref)
+            if RUNTIME not in self.actual.deployed and any(
+                    image.runtime for images in self.actual.spared.values() for image in images):
+                program("uninstall", RUNTIME)
+            program("config", "--set", "keep-previous", self.actual.most)
+            if not self.actual.remote:
+                program("remote-delete", "test")
+            program("sweep")
             self.references[key] = names(path)
             remove(path)
         return self.references[key]
 
+    def make_ref(self, program, ref):
+        """All that there is of one ref, in an order in which it stays."""
+        state, active = self.actual, self.actual.deployed.get(ref)
+        roots = {id(image): name for name, (_, image) in state.roots.items()}
+
+        def put(image):
+            if image.commit is None:
+                program("install", image.path, "--ref=" + ref)
+                return
+            with open(os.path.join(self.pool.remotes["archive"], "refs/heads", ref), "w",
+                      encoding="ascii") as file:
+                file.write(image.commit + "\n")
+            program("install", "test", ref)
+            program("update", ref)
+            if id(image) in roots:
+                program("root", "add", roots.pop(id(image)), ref)
+
+        for image in state.spared.get(ref, []):
+            put(image)
+            program("uninstall", ref)
+        is_held = ref in state.held
+        for image in [active] * is_held + state.keeps.get(ref, []) + [active] * (not is_held):
+            if image is not None:
+                put(image)
+        if is_held:
+            program("rollback", "--to=" + active.commit, ref)
+
     def check_sweep(self):
         self.program("sweep")
-        self.installation.check_directories(set())
-        found = self.installation.deployed()
-        self.installation.check_objects({entry.commit for entry in found.values()}, set(),
-                                        self.detached)
+        # Commits of local images are not known before.
+        left = self.installation.out_of_service()
+        present = [*self.installation.deployed().values(), *left,
+                   *sum(self.installation.previous().values(), [])]
+        self.installation.check_directories({entry.identity() for entry in left})
+        self.installation.check_objects({entry.commit for entry in present}, set(), self.detached)
         self.compare_names()
         self.check_whole()
 
@@ -315,11 +387,14 @@ class Checker:
                                                 sorted(set(got) - set(expected))))
 
     def check_removal(self):
-        if self.actual:
-            self.program("uninstall", *self.actual)
-            self.program("sweep")
+        state = self.actual
+        if state.deployed:
+            self.program("uninstall", *state.deployed)
+        for name in state.roots:
+            self.program("root", "remove", name)
+        self.program("sweep")
         left = sorted(self.installation.objects())
         if left:
             raise Wrong("left are the objects %s" % left)
-        self.actual = {}
+        self.actual = workload.State(remote=state.remote, most=state.most)
         self.compare_names()

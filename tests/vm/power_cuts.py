@@ -47,7 +47,8 @@ class World:
         if os.path.exists(path):
             shutil.rmtree(path)
         self.pool = workload.Images(path, random.Random(seed))
-        self.work = workload.steps(self.pool)
+        self.mounted = self.at("mounted")
+        self.work = workload.steps(self.pool, self.mounted)
         self.known = known_objects(self.pool)
 
     def at(self, *names):
@@ -124,7 +125,9 @@ class Place:
         own = os.path.join(self.directory, "remote")
         shutil.copytree(world.pool.remotes["archive"], own, symlinks=True)
         tell("mount", "--bind", own, world.pool.remotes["archive"])
-        self.checker = Checker(world.pool, world.work, world.known, self.directory)
+        # At the same path as in the machine: the link of a root is absolute.
+        os.makedirs(world.mounted, exist_ok=True)
+        self.checker = Checker(world.pool, world.work, world.known, self.directory, world.mounted)
 
 
 WORLD = RECORDINGS = LOCK = PLACE = None
@@ -160,7 +163,8 @@ def make_recordings(world, options):
         trees = [world.pool.remotes["archive"]] + [
             step.words[1] for step in world.work
             if step.words[0] == "install" and os.path.isabs(step.words[1])]
-        make_ram_disk(ram_disk, kernel, workload.script(world.pool, world.work), programs, trees)
+        make_ram_disk(ram_disk, kernel,
+                      workload.script(world.pool, world.work, world.mounted), programs, trees)
         with ThreadPoolExecutor(max(1, os.cpu_count() // 2)) as threads:
             for done in as_completed([threads.submit(recording.make, kernel, ram_disk)
                                       for recording in recordings.values()]):
@@ -241,7 +245,7 @@ def try_cuts(world, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--file-system", action="append", choices=list(SIZES))
-    parser.add_argument("--states", type=int, default=80, help="tried of each recording")
+    parser.add_argument("--states", type=int, default=84, help="tried of each recording")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--recorded", help="a directory that was kept, with its recordings")
     parser.add_argument("--cut", action="append", help="try only that one")

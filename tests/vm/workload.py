@@ -17,13 +17,14 @@ BUSYBOX = "/bin/busybox"
 # So many steps only prepare what is to be deployed.
 PREPARATION = 2
 
-# Where the machine has the installation.
-INSTALLATION = "/data/installation"
+# On the disk: the installation, and the link that a root stands and falls with.
+INSTALLATION, LINK = "installation", "link"
 
 SCRIPT = r"""
 fs=$(sed 's/.*fs=\([a-z0-9]*\).*/\1/' /proc/cmdline)
 end=$(sed 's/.*end=\([0-9]*\).*/\1/' /proc/cmdline)
-mount -t "$fs" /dev/vda /data || echo "FAILED: mount"
+mkdir -p "$mounted"
+mount -t "$fs" /dev/vda "$mounted" || echo "FAILED: mount"
 if grep -q busy=1 /proc/cmdline; then
   while :; do sync; usleep 10000; done &
 fi
@@ -64,15 +65,68 @@ class Images(Pool):
 
 @dataclass
 class Step:
-    """A command, what the remote offers by then, and what each ref that it changes is afterwards."""
+    """A command, what the remote offers by then, and what is otherwise afterwards: the image of each ref,
+    or None; what it keeps beside that; whether it is held; what of it a root keeps out of service."""
     words: list
     changes: dict = field(default_factory=dict)
     publish: list = field(default_factory=list)
+    keeps: dict = field(default_factory=dict)
+    held: dict = field(default_factory=dict)
+    spared: dict = field(default_factory=dict)
+    roots: dict = field(default_factory=dict)
+    settings: dict = field(default_factory=dict)
 
 
-def steps(pool):
+@dataclass
+class State:
+    """What there is, once a sweep was there."""
+    deployed: dict = field(default_factory=dict)  # images by ref
+    keeps: dict = field(default_factory=dict)  # lists of them
+    spared: dict = field(default_factory=dict)  # the same, in removed/
+    held: set = field(default_factory=set)
+    roots: dict = field(default_factory=dict)  # (ref, image) by name
+    remote: bool = False
+    most: str = "1"  # keep-previous
+
+    def apply(self, step):
+        for mine, changes in ((self.deployed, step.changes), (self.keeps, step.keeps),
+                              (self.spared, step.spared), (self.roots, step.roots)):
+            for name, value in changes.items():
+                mine.pop(name, None)
+                if value:
+                    mine[name] = value
+        for ref, is_held in step.held.items():
+            (self.held.add if is_held else self.held.discard)(ref)
+        for name, value in step.settings.items():
+            setattr(self, name, value)
+
+    def common(self):
+        """What is of no single ref."""
+        return set(self.roots), self.remote, self.most
+
+    def take(self, ref, other):
+        """Of one ref, of which this has nothing, what the other one has."""
+        for mine, theirs in ((self.deployed, other.deployed), (self.keeps, other.keeps),
+                             (self.spared, other.spared)):
+            if ref in theirs:
+                mine[ref] = theirs[ref]
+        if ref in other.held:
+            self.held.add(ref)
+
+    def refs(self):
+        return {*self.deployed, *self.keeps, *self.spared}
+
+    def key(self):
+        return (tuple(sorted((ref, id(self.deployed.get(ref)), tuple(map(id, self.keeps.get(ref, []))),
+                              tuple(map(id, self.spared.get(ref, []))), ref in self.held)
+                             for ref in self.refs())),
+                tuple(sorted((name, ref, id(image)) for name, (ref, image) in self.roots.items())),
+                self.remote, self.most)
+
+
+def steps(pool, mounted):
     """What comes between is what has a crash to fear: all that writes, on an installation that has
-    something in service and out of it."""
+    something in service and out of it, first without and then with earlier deployments that stay."""
     def image(ref, number):
         return pool.of[ref][number]
 
@@ -82,8 +136,9 @@ def steps(pool):
     directory, tarball = local(D, os.path.isdir), local(E, os.path.isfile)
     first = [(ref, image(ref, 0)) for ref in pool.of]
     return [
-        Step(["remote-add", "--no-verify", "test", pool.remotes["archive"]], publish=first),
-        Step(["config", "--set", "keep-previous", "0"]),
+        Step(["remote-add", "--no-verify", "test", pool.remotes["archive"]], publish=first,
+             settings={"remote": True}),
+        Step(["config", "--set", "keep-previous", "0"], settings={"most": "0"}),
         Step(["install", "test", A], {RUNTIME: image(RUNTIME, 0), A: image(A, 0)}),
         Step(["install", "test", B], {B: image(B, 0)}),
         Step(["update", A], {A: image(A, 1)}, [(A, image(A, 1))]),
@@ -98,14 +153,39 @@ def steps(pool):
         Step(["sweep"]),
         Step(["install", tarball.path, "--ref=" + E], {E: tarball}),
         Step(["install", "test", A], {A: image(A, 2)}),
-        Step(["uninstall", A, B, E, RUNTIME], {A: None, B: None, E: None, RUNTIME: None}),
+        Step(["config", "--set", "keep-previous", "1"], settings={"most": "1"}),
+        Step(["update", A], {A: image(A, 0)}, [(A, image(A, 0))], keeps={A: [image(A, 2)]}),
+        Step(["rollback", A], {A: image(A, 2)}, keeps={A: [image(A, 0)]}, held={A: True}),
+        Step(["update"], {B: image(B, 2)}, [(B, image(B, 2))], keeps={B: [image(B, 1)]}),
+        Step(["root", "add", "mine", B], roots={"mine": (B, image(B, 2))}),
+        Step(["rollback", "--to=" + image(B, 1).commit[:12], B], {B: image(B, 1)},
+             keeps={B: [image(B, 2)]}, held={B: True}),
+        Step(["update", A], {A: image(A, 1)}, [(A, image(A, 1))], keeps={A: [image(A, 2)]},
+             held={A: False}),
+        Step(["root", "add", "--link=" + os.path.join(mounted, LINK), "linked", A],
+             roots={"linked": (A, image(A, 1))}),
+        Step(["config", "--set", "keep-previous", "0"], keeps={A: None}, settings={"most": "0"}),
+        Step(["uninstall", B], {B: None}, keeps={B: None}, spared={B: [image(B, 2)]},
+             held={B: False}),
+        Step(["sweep"]),
+        Step(["restore", B], {B: image(B, 2)}, spared={B: None}),
+        Step(["uninstall", A, RUNTIME, E], {A: None, RUNTIME: None, E: None},
+             spared={A: [image(A, 1)]}),
+        Step(["restore", A, E], {RUNTIME: image(RUNTIME, 1), A: image(A, 1), E: tarball},
+             spared={A: None}),
+        Step(["root", "remove", "mine"], roots={"mine": None}),
+        Step(["remote-delete", "test"], settings={"remote": False}),
+        Step(["uninstall", A, B, E, RUNTIME], {A: None, B: None, E: None, RUNTIME: None},
+             spared={A: [image(A, 1)]}),
+        Step(["sweep"]),
+        Step(["root", "remove", "linked"], spared={A: None}, roots={"linked": None}),
         Step(["sweep"]),
     ]
 
 
-def script(pool, work):
+def script(pool, work, mounted):
     """What the machine runs."""
-    lines = [SCRIPT]
+    lines = ["mounted=" + shlex.quote(mounted), SCRIPT]
     lines += ["export %s=%s" % (name, shlex.quote(value))
               for name, value in ENVIRONMENT.items() if name != "PATH"]
     for number, step in enumerate(work):
@@ -114,7 +194,7 @@ def script(pool, work):
             lines.append("mkdir -p %s && echo %s >%s" % (
                 shlex.quote(os.path.dirname(path)), image.commit, shlex.quote(path)))
         lines.append("step %d holdfast --installation=%s %s" % (
-            number, INSTALLATION, " ".join(shlex.quote(word) for word in step.words)))
+            number, shlex.quote(os.path.join(mounted, INSTALLATION)), " ".join(shlex.quote(word) for word in step.words)))
     lines.append("echo COMPLETE")
     return "\n".join(lines) + "\n"
 
@@ -127,12 +207,12 @@ def offered(work, number):
     return found
 
 
-def deployed_after(work, number):
-    """The image of each ref after so many steps."""
-    found = {}
+def state_after(work, number):
+    """What there is after so many steps."""
+    state = State()
     for step in work[:number]:
-        found.update(step.changes)
-    return {ref: image for ref, image in found.items() if image is not None}
+        state.apply(step)
+    return state
 
 
 @dataclass
