@@ -275,8 +275,13 @@ hf_roots_prune (HfInstallation *installation)
 {
   (void)hf_ledger_unlink (installation->ledger, installation->root_fd,
                           HF_ROOTS_DIR "/" HF_ROOTS_OWN "/" HF_ROOT_FILE_NEW, 0);
-  (void)hf_ledger_unlink (installation->ledger, installation->root_fd,
-                          HF_ROOTS_DIR "/" HF_ROOTS_OWN, AT_REMOVEDIR);
+  /* On disk before the mark is cleared, after which nobody looks for it any more; btrfs syncs no more than
+   * it is asked to.  A failure leaves an empty directory, and no harm. */
+  if (hf_ledger_unlink (installation->ledger, installation->root_fd, HF_ROOTS_DIR "/" HF_ROOTS_OWN,
+                        AT_REMOVEDIR)
+          == 0
+      && !hf_ledger_is_dry (installation->ledger))
+    (void)!hf_dir_sync (installation->root_fd, HF_ROOTS_DIR, NULL);
 }
 
 /**
