@@ -161,6 +161,8 @@ starved (gpointer data)
       g_assert_no_errno (setrlimit (RLIMIT_NOFILE, &limit));
       g_assert_false (hf_remove_unused (installation, ref, &error));
       refused += hf_error_is (error, HF_ERROR_FAILED) ? 1 : 0;
+      g_clear_error (&error);
+      g_assert_false (hf_remove_ref (installation, ref, FALSE, &error));
     }
   g_assert_cmpuint (refused, >, 0);
 }
