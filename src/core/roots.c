@@ -365,8 +365,10 @@ retain_branch (HfInstallation *installation, const HfRef *ref, GPtrArray *leavin
     return FALSE;
   hf_autofd int branch_fd
       = hf_open_beneath (installation->deploy_fd, ref->full, O_PATH | O_DIRECTORY, 0);
-  if (active == NULL || branch_fd < 0)
+  if (active == NULL)
     return TRUE;
+  if (branch_fd < 0)
+    return hf_throw_errno (error, "Cannot open %s of %s", ref->full, installation->path);
   if (!hf_retention_load (installation, &retention, error))
     return FALSE;
   if (leaving != NULL)
