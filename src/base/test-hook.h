@@ -2,7 +2,8 @@
  *
  * Stops the program at a named point, in builds configured with -Dtest-hooks=true only.  A test
  * sets HOLDFAST_TEST_STOP to the name, waits until the process is stopped, does what must happen
- * inside the window, and sends SIGCONT.  Production builds have no trace of it.
+ * inside the window, and sends SIGCONT.  Flags turn off what would come between a test and what it looks
+ * at.  Production builds have no trace of either.
  */
 #pragma once
 
@@ -20,6 +21,8 @@ hf_test_hook (const char *point)
     }
 }
 #  define HF_TEST_HOOK(point) hf_test_hook (point)
+#  define HF_TEST_FLAG(name)  (g_getenv ("HOLDFAST_TEST_" name) != NULL)
 #else
 #  define HF_TEST_HOOK(point) ((void)0)
+#  define HF_TEST_FLAG(name)  FALSE
 #endif

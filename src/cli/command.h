@@ -50,6 +50,7 @@ struct _HfCommand
   const char *arguments; /* for the help; or %NULL */
   const char *summary;
   HfCommandFunc run; /* %NULL: holdfast-store runs it */
+  gboolean retires;  /* may take something out of service */
 };
 
 gboolean hf_command_remote_add (HfProgram *, int, char **, int *, GError **);

@@ -4,6 +4,7 @@
  * commands.  Built twice: as holdfast, and with HF_WITH_STORE as holdfast-store, which runs those
  * that need libostree.
  */
+#include "auto-sweep.h"
 #include "command.h"
 #include "libexec.h"
 #include "options.h"
@@ -25,31 +26,33 @@
 #endif
 
 static const HfCommand commands[] = {
-  { "remote-add", NULL, "NAME LOCATION", "Add a remote repository", STORE (hf_command_remote_add) },
-  { "remote-delete", NULL, "NAME", "Delete a remote", STORE (hf_command_remote_delete) },
-  { "remotes", "remote-list", NULL, "List the remotes", STORE (hf_command_remotes) },
-  { "remote-ls", NULL, "NAME", "List the images of a remote", STORE (hf_command_remote_ls) },
+  { "remote-add", NULL, "NAME LOCATION", "Add a remote repository", STORE (hf_command_remote_add),
+    FALSE },
+  { "remote-delete", NULL, "NAME", "Delete a remote", STORE (hf_command_remote_delete), FALSE },
+  { "remotes", "remote-list", NULL, "List the remotes", STORE (hf_command_remotes), FALSE },
+  { "remote-ls", NULL, "NAME", "List the images of a remote", STORE (hf_command_remote_ls), FALSE },
   { "install", NULL, "[REMOTE] REF… | DIRECTORY | TARBALL", "Install images",
-    STORE (hf_command_install) },
-  { "update", NULL, "[REF…]", "Update images", STORE (hf_command_update) },
-  { "uninstall", "remove", "[REF…]", "Take images out of service", hf_command_uninstall },
-  { "rollback", NULL, "REF", "Go back to an earlier deployment", hf_command_rollback },
-  { "restore", NULL, "REF…", "Bring back what was uninstalled", hf_command_restore },
-  { "list", NULL, NULL, "List what is installed", hf_command_list },
-  { "info", NULL, "REF", "Show what is known of an image", hf_command_info },
-  { "df", NULL, "[REF…]", "Show what takes how much space", hf_command_df },
-  { "history", NULL, NULL, "Show what was changed, and when", hf_command_history },
-  { "run", NULL, "REF [ARG…]", "Run an image", hf_command_run },
-  { "ps", NULL, NULL, "List running instances", hf_command_ps },
+    STORE (hf_command_install), TRUE },
+  { "update", NULL, "[REF…]", "Update images", STORE (hf_command_update), TRUE },
+  { "uninstall", "remove", "[REF…]", "Take images out of service", hf_command_uninstall, TRUE },
+  { "rollback", NULL, "REF", "Go back to an earlier deployment", hf_command_rollback, TRUE },
+  { "restore", NULL, "REF…", "Bring back what was uninstalled", hf_command_restore, FALSE },
+  { "list", NULL, NULL, "List what is installed", hf_command_list, FALSE },
+  { "info", NULL, "REF", "Show what is known of an image", hf_command_info, FALSE },
+  { "df", NULL, "[REF…]", "Show what takes how much space", hf_command_df, FALSE },
+  { "history", NULL, NULL, "Show what was changed, and when", hf_command_history, FALSE },
+  { "run", NULL, "REF [ARG…]", "Run an image", hf_command_run, FALSE },
+  { "ps", NULL, NULL, "List running instances", hf_command_ps, FALSE },
   { "why", NULL, "PATH | REF | COMMIT | OBJECT", "Tell why something is still on the disk",
-    hf_command_why },
-  { "hold", NULL, "REF -- COMMAND [ARG…]", "Keep an image while a command runs", hf_command_hold },
-  { "root", NULL, "add|list|remove …", "Keep deployments for good", hf_command_root },
-  { "mask", NULL, "[PATTERN…]", "Keep images from being updated", hf_command_mask },
-  { "pin", NULL, "[PATTERN…]", "Keep runtimes from being unused", hf_command_pin },
-  { "config", NULL, NULL, "Show or change the configuration", hf_command_config },
-  { "sweep", NULL, NULL, "Free what is out of service and not in use", hf_command_sweep },
-  { "repair", NULL, "[REF…]", "Find and mend what is damaged", STORE (hf_command_repair) },
+    hf_command_why, FALSE },
+  { "hold", NULL, "REF -- COMMAND [ARG…]", "Keep an image while a command runs", hf_command_hold,
+    FALSE },
+  { "root", NULL, "add|list|remove …", "Keep deployments for good", hf_command_root, TRUE },
+  { "mask", NULL, "[PATTERN…]", "Keep images from being updated", hf_command_mask, FALSE },
+  { "pin", NULL, "[PATTERN…]", "Keep runtimes from being unused", hf_command_pin, FALSE },
+  { "config", NULL, NULL, "Show or change the configuration", hf_command_config, TRUE },
+  { "sweep", NULL, NULL, "Free what is out of service and not in use", hf_command_sweep, FALSE },
+  { "repair", NULL, "[REF…]", "Find and mend what is damaged", STORE (hf_command_repair), TRUE },
 };
 
 /* holdfast(1), EXIT STATUS, describes them. */
@@ -117,7 +120,10 @@ run_program (HfProgram *program, int argc, char **argv, int *status, GError **er
     return FALSE;
   if (program->command->run == NULL)
     return hf_store_exec (program, error);
-  return program->command->run (program, argc - 1, argv + 1, status, error);
+  gboolean done = program->command->run (program, argc - 1, argv + 1, status, error);
+  if (program->command->retires)
+    hf_auto_sweep_start (program);
+  return done;
 }
 
 /* Else the first file that is opened would become standard output or standard error, and messages

@@ -73,14 +73,16 @@ global_group (HfProgram *program)
 
 /* The command's own group comes first, as the help shows them in this order. */
 static GOptionContext *
-context_new (HfProgram *program, const char *arguments, const GOptionEntry *entries)
+context_new (HfProgram *program, const char *arguments, const HfSyntax *syntax)
 {
+  const GOptionEntry *entries = syntax != NULL ? syntax->entries : NULL;
   GOptionContext *context = g_option_context_new (arguments);
   /* Our own --help works on either side of the command's name. */
   g_option_context_set_help_enabled (context, FALSE);
   if (entries != NULL)
     {
-      GOptionGroup *own = g_option_group_new ("command", "Options:", "Show options", NULL, NULL);
+      GOptionGroup *own
+          = g_option_group_new ("command", "Options:", "Show options", syntax->data, NULL);
       g_option_group_add_entries (own, entries);
       g_option_context_add_group (context, own);
     }
@@ -183,7 +185,7 @@ hf_options_parse (HfProgram *program, const HfSyntax *syntax, int *argc, char **
 {
   const HfCommand *command = program->command;
   g_autofree char *title = g_strconcat ("holdfast ", command->name, NULL);
-  g_autoptr (GOptionContext) context = context_new (program, command->arguments, syntax->entries);
+  g_autoptr (GOptionContext) context = context_new (program, command->arguments, syntax);
   g_option_context_set_strict_posix (context, syntax->strict);
   g_option_context_set_summary (context, command->summary);
   g_option_context_set_description (context, syntax->description);

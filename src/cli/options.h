@@ -11,6 +11,7 @@
 typedef struct
 {
   const GOptionEntry *entries; /* not owned; its own options, or %NULL */
+  gpointer data;               /* not owned; for callbacks of these */
   const char *description;     /* not owned; stands below the options in its help, or %NULL */
   int min_arguments;
   int max_arguments; /* -1: any number */

@@ -6,10 +6,26 @@
  */
 #include "core/sweep.h"
 #include "core/history.h"
+#include "core/sweep-wait.h"
 #include "libexec.h"
 #include "options.h"
 #include "progress.h"
 #include "sweep-report.h"
+
+typedef struct
+{
+  gboolean full, now, dry_run, background;
+  gboolean wait;
+  gint64 deadline; /* of g_get_monotonic_time(), or -1; with @wait */
+} Choice;
+
+typedef struct
+{
+  HfProgram *program;
+  HfInstallation *installation;
+  Choice *choice;
+  HfProgress *progress;
+} Sweeping;
 
 /* What has freed nothing is no change. */
 static void
@@ -23,62 +39,153 @@ record (HfInstallation *installation, const HfSweepReport *report)
     hf_history_record (installation, &event);
 }
 
+static gboolean
+sweep_once (Sweeping *sweeping, HfSweepReport *report, GError **error)
+{
+  Choice *choice = sweeping->choice;
+  report->now = choice->now;
+  report->dry_run = choice->dry_run;
+  report->full = choice->full;
+  report->progress = choice->dry_run ? NULL : sweeping->progress;
+  choice->full = FALSE; /* once is enough */
+  gboolean done = sweeping->program->reclaim (sweeping->installation, report, error);
+  if (!choice->dry_run)
+    record (sweeping->installation, report);
+  return done;
+}
+
+/* Each sweep is told of as it was, so that who waits sees for whom; only a document is one, at the end. */
+static gboolean
+sweep_while_held (Sweeping *sweeping, HfSweepWait *wait, GError **error)
+{
+  gboolean json = sweeping->program->json;
+  gint64 deadline = sweeping->choice->deadline;
+  gboolean again = TRUE;
+  g_autoptr (GError) failed = NULL;
+  g_autoptr (HfSweepReport) report = NULL;
+  while (again)
+    {
+      g_autoptr (HfSweepReport) earlier = g_steal_pointer (&report);
+      report = hf_sweep_report_new ();
+      again = FALSE;
+      if (wait != NULL)
+        hf_sweep_wait_begin (wait);
+      gboolean done = sweep_once (sweeping, report, &failed);
+      if (json && earlier != NULL)
+        hf_sweep_report_carry_over (report, earlier);
+      /* Also what could not be carried to its end is told. */
+      if (!json && !hf_sweep_report_print (report, FALSE, error))
+        return FALSE;
+      if (done && wait != NULL)
+        (void)!hf_sweep_wait (wait, report, deadline, &again, &failed);
+    }
+  if (json && !hf_sweep_report_print (report, TRUE, error))
+    return FALSE;
+  if (failed == NULL)
+    return hf_sweep_report_check (report, error);
+  g_propagate_error (error, g_steal_pointer (&failed));
+  return FALSE;
+}
+
+/* Another one that is at it sees what came, and this one is not needed.  It may have been about to end: so
+ * each looks once more after it has given up its turn. */
+static gboolean
+sweep_in_background (Sweeping *sweeping, HfSweepWait *wait, GError **error)
+{
+  gboolean done = TRUE;
+  gboolean again = TRUE;
+  while (again && hf_sweep_wait_take_turn (wait))
+    {
+      g_clear_error (error);
+      done = sweep_while_held (sweeping, wait, error);
+      hf_sweep_wait_end_turn (wait);
+      again = hf_sweep_wait_is_pending (wait);
+    }
+  return done;
+}
+
+static gboolean
+parse_wait (const char *name, const char *value, gpointer data, GError **error)
+{
+  Choice *choice = data;
+  guint64 seconds;
+  choice->wait = TRUE;
+  choice->deadline = -1;
+  if (value == NULL)
+    return TRUE;
+  if (!g_ascii_string_to_unsigned (value, 10, 0, G_MAXINT32, &seconds, NULL))
+    return hf_throw (error, HF_ERROR_USAGE, "--wait=%s is no number of seconds", value);
+  choice->deadline = g_get_monotonic_time () + (gint64)seconds * G_USEC_PER_SEC;
+  return TRUE;
+}
+
+static gboolean
+parse (HfProgram *program, int *argc, char ***argv, Choice *choice, GError **error)
+{
+  const GOptionEntry entries[] = {
+    { "full", 0, 0, G_OPTION_ARG_NONE, &choice->full,
+      "Look at the whole repository for what nothing needs", NULL },
+    { "dry-run", 0, 0, G_OPTION_ARG_NONE, &choice->dry_run,
+      "Change nothing: tell what would be freed", NULL },
+    { "now", 0, 0, G_OPTION_ARG_NONE, &choice->now, "Do not spare what was removed lately", NULL },
+    { "wait", 0, G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK, (gpointer)parse_wait,
+      "Wait for what is in use, and free it the moment it is not", "SECONDS" },
+    { "background", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &choice->background, NULL, NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  const HfSyntax syntax = {
+    .entries = entries,
+    .data = choice,
+    .description
+    = "With less free than min-free, gives up what is only kept: see holdfast config.\n"
+      "Exits with 4 if something had to be left since it is in use, with 5 if\n"
+      "something is damaged, and with 7 if there is still less than min-free.\n",
+  };
+  if (!hf_options_parse (program, &syntax, argc, argv, error))
+    return FALSE;
+  return !choice->wait || !choice->dry_run
+         || hf_throw (error, HF_ERROR_USAGE, "--wait and --dry-run exclude each other");
+}
+
+/* There is nothing to do. */
+static gboolean
+report_idle (const HfProgram *program, const HfSweepReport *report, GError **error)
+{
+  return hf_sweep_report_print (report, program->json, error)
+         && hf_sweep_report_check (report, error);
+}
+
 /**
  * hf_command_sweep:
  *
- * Locks: none by itself; see hf_sweep_all().
+ * Locks: none by itself; see hf_sweep_all() and hf_sweep_wait().
  *
  * See #HfCommandFunc.
  */
 gboolean
 hf_command_sweep (HfProgram *program, int argc, char **argv, int *status, GError **error)
 {
-  gboolean full = FALSE;
-  gboolean now = FALSE;
-  gboolean dry_run = FALSE;
-  const GOptionEntry entries[] = {
-    { "full", 0, 0, G_OPTION_ARG_NONE, &full, "Look at the whole repository for what nothing needs",
-      NULL },
-    { "dry-run", 0, 0, G_OPTION_ARG_NONE, &dry_run, "Change nothing: tell what would be freed",
-      NULL },
-    { "now", 0, 0, G_OPTION_ARG_NONE, &now, "Do not spare what was removed lately", NULL },
-    G_OPTION_ENTRY_NULL,
-  };
-  const HfSyntax syntax = {
-    .entries = entries,
-    .description
-    = "With less free than min-free, gives up what is only kept: see holdfast config.\n"
-      "Exits with 4 if something had to be left since it is in use, with 5 if\n"
-      "something is damaged, and with 7 if there is still less than min-free.\n",
-  };
-  if (!hf_options_parse (program, &syntax, &argc, &argv, error))
-    return FALSE;
-
+  Choice choice = { 0 };
   g_autoptr (HfInstallation) installation = NULL;
-  g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
-  gboolean needed = full;
-  report->now = now;
-  report->dry_run = dry_run;
-  if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
+  g_autoptr (HfSweepReport) idle = hf_sweep_report_new ();
+  if (!parse (program, &argc, &argv, &choice, error)
+      || !hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
     return FALSE;
-  if (installation != NULL && !full && !hf_sweep_needed (installation, report, &needed, error))
+  gboolean needed = installation != NULL && choice.full;
+  idle->now = choice.now;
+  idle->dry_run = choice.dry_run;
+  if (installation != NULL && !needed && !hf_sweep_needed (installation, idle, &needed, error))
     return FALSE;
-
-  needed &= installation != NULL;
-  if (needed && program->reclaim == NULL)
+  if (!needed)
+    return report_idle (program, idle, error);
+  if (program->reclaim == NULL)
     return hf_store_exec (program, error);
+
   g_autoptr (HfProgress) progress = hf_progress_line_new (program);
-  report->full = full;
-  report->progress = dry_run ? NULL : progress;
-  /* Also what could not be carried to its end is told. */
-  g_autoptr (GError) failed = NULL;
-  gboolean done = !needed || program->reclaim (installation, report, &failed);
-  if (needed && !dry_run)
-    record (installation, report);
-  if (!hf_sweep_report_print (report, program->json, error))
+  g_autoptr (HfSweepWait) wait = choice.wait ? hf_sweep_wait_new (installation, error) : NULL;
+  if (choice.wait && wait == NULL)
     return FALSE;
-  if (done)
-    return hf_sweep_report_check (report, error);
-  g_propagate_error (error, g_steal_pointer (&failed));
-  return FALSE;
+  Sweeping sweeping = { program, installation, &choice, progress };
+  return choice.background ? sweep_in_background (&sweeping, wait, error)
+                           : sweep_while_held (&sweeping, wait, error);
 }

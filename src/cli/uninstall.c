@@ -128,13 +128,6 @@ remove_kind (HfInstallation *installation, const GPtrArray *going, gboolean apps
   return TRUE;
 }
 
-static void
-tell_next (void)
-{
-  if (hf_output_is_terminal ())
-    hf_output_line ("The next holdfast sweep frees the space.");
-}
-
 /* What somebody runs on is not unused, whatever installed it there; and it is said, since nothing else here
  * tells why it stays. */
 static void
@@ -183,7 +176,6 @@ remove_unused (HfInstallation *installation, gboolean assume_yes, GError **error
           return FALSE;
         }
     }
-  tell_next ();
   return TRUE;
 }
 
@@ -232,7 +224,9 @@ hf_command_uninstall (HfProgram *program, int argc, char **argv, int *status, GE
   };
   const HfSyntax syntax = {
     .entries = entries,
-    .description = "Running instances go on.  holdfast sweep frees the space.\n",
+    .description
+    = "Running instances go on.  A sweep in the background frees the space when the last one\n"
+      "has ended, unless auto-sweep=no: see holdfast config.\n",
     .max_arguments = -1,
   };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error)
@@ -253,6 +247,5 @@ hf_command_uninstall (HfProgram *program, int argc, char **argv, int *status, GE
   if (!remove_kind (installation, going, TRUE, choice.force, error)
       || !remove_kind (installation, going, FALSE, choice.force, error))
     return FALSE;
-  tell_next ();
   return TRUE;
 }

@@ -20,6 +20,7 @@ typedef struct
 {
   guint64 keep_previous; /* deployments that a ref keeps beside its active one */
   guint64 keep_removed;  /* seconds that the trash is spared */
+  gboolean auto_sweep;   /* whether commands start a sweep of what they take out of service */
   HfAmount min_free;     /* bytes; with less than this free, a sweep gives up what is spared... */
   HfAmount max_free;     /* ...until so much is free */
   HfAmount min_free_inodes;

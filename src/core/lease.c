@@ -58,9 +58,30 @@ verify (const HfLease *lease)
          && hf_stat_same_file (&held, &named) && is_in_service (lease->dir_fd);
 }
 
+/* Refused, and `active` named it still after that, and it is in service: whoever has it is a sweep that waited
+ * for it while it was out of service, and is about to give it up.  Any other refusal means that it has left
+ * service by now, and is not waited for. */
+static gboolean
+lock (HfLease *lease, char **refused, GError **error)
+{
+  HfOfdWait wait = HF_OFD_TRY;
+  if (g_strcmp0 (*refused, lease->name) == 0 && is_in_service (lease->dir_fd))
+    {
+      HF_TEST_HOOK ("lease-waits");
+      wait = HF_OFD_WAIT;
+    }
+  if (hf_ofd_lock (lease->lock_fd, HF_OFD_SHARED, wait))
+    return TRUE;
+  if (!hf_ofd_refused (errno))
+    return hf_throw_errno (error, "Cannot lock %s of %s", HF_REF_FILE, lease->ref->full);
+  g_free (*refused);
+  *refused = g_strdup (lease->name);
+  return FALSE;
+}
+
 /* Returns FALSE without an error where somebody was faster. */
 static gboolean
-try_acquire (HfInstallation *installation, HfLease *lease, GError **error)
+try_acquire (HfInstallation *installation, HfLease *lease, char **refused, GError **error)
 {
   g_autofree char *path = g_strconcat (lease->ref->full, "/", lease->name, NULL);
   lease->dir_fd = hf_open_beneath (installation->deploy_fd, path, O_PATH | O_DIRECTORY, 0);
@@ -80,12 +101,8 @@ try_acquire (HfInstallation *installation, HfLease *lease, GError **error)
     return hf_throw (error, HF_ERROR_DAMAGED, "%s/%s of %s is not a regular file", path,
                      HF_REF_FILE, installation->path);
   HF_TEST_HOOK ("lease-opened");
-  if (!hf_ofd_lock (lease->lock_fd, HF_OFD_SHARED, HF_OFD_TRY))
-    /* Refused: a sweeper has it, so it is out of service by now. */
-    return !hf_ofd_refused (errno)
-           && hf_throw_errno (error, "Cannot lock %s/%s of %s", path, HF_REF_FILE,
-                              installation->path);
-  return verify (lease) && (lease->info = hf_deployment_read (lease->dir_fd, error)) != NULL;
+  return lock (lease, refused, error) && verify (lease)
+         && (lease->info = hf_deployment_read (lease->dir_fd, error)) != NULL;
 }
 
 /**
@@ -93,7 +110,8 @@ try_acquire (HfInstallation *installation, HfLease *lease, GError **error)
  * @installation: an installation
  * @ref: a ref
  *
- * Locks: none; never waits.
+ * Locks: none.  Waits at most for a sweep that had waited for what was then restored, and that for the
+ * end of a process only.
  *
  * Returns: (transfer full): a lease on what is deployed for @ref, or %NULL with %HF_ERROR_NOT_FOUND
  *   if it is not installed, or another error
@@ -101,6 +119,7 @@ try_acquire (HfInstallation *installation, HfLease *lease, GError **error)
 HfLease *
 hf_lease_acquire (HfInstallation *installation, const HfRef *ref, GError **error)
 {
+  g_autofree char *refused = NULL;
   for (guint tries = 0; tries < RETRIES; tries++)
     {
       g_autoptr (HfLease) lease = g_new0 (HfLease, 1);
@@ -111,7 +130,7 @@ hf_lease_acquire (HfInstallation *installation, const HfRef *ref, GError **error
       if (lease->name == NULL)
         break;
       g_autoptr (GError) failed = NULL;
-      if (try_acquire (installation, lease, &failed))
+      if (try_acquire (installation, lease, &refused, &failed))
         return g_steal_pointer (&lease);
       if (failed != NULL)
         {

@@ -119,3 +119,63 @@ hf_sweep_report_kept (HfSweepReport *report, HfTrashEntry *entry, const HfKeepRe
   line->until = reason->until;
   report->kept++;
 }
+
+static void
+take_matching (GPtrArray *to, GPtrArray *from, gboolean (*matches) (gconstpointer))
+{
+  for (guint i = from->len; i-- > 0;)
+    if (matches (from->pdata[i]))
+      g_ptr_array_insert (to, 0, g_ptr_array_steal_index (from, i));
+}
+
+static gboolean
+is_swept (gconstpointer entry)
+{
+  return ((const HfSweepEntry *)entry)->outcome == HF_SWEEP_SWEPT;
+}
+
+static gboolean
+is_given_up (gconstpointer decision)
+{
+  return ((const HfDecision *)decision)->given_up;
+}
+
+/* That something was passed over, or that there was too little, only the last sweep can say. */
+static void
+carry_pressure_over (HfSweepReport *report, HfSweepReport *earlier)
+{
+  if (report->pressure != NULL)
+    take_matching (report->pressure->decisions, earlier->pressure->decisions, is_given_up);
+  else
+    {
+      report->pressure = g_steal_pointer (&earlier->pressure);
+      g_clear_pointer (&report->pressure->short_of, g_free);
+      for (guint i = report->pressure->decisions->len; i-- > 0;)
+        if (!is_given_up (report->pressure->decisions->pdata[i]))
+          g_ptr_array_remove_index (report->pressure->decisions, i);
+    }
+}
+
+/**
+ * hf_sweep_report_carry_over:
+ * @report: of a sweep
+ * @earlier: of one before it that belongs to the same command; what it takes is gone from there
+ *
+ * Adds what the earlier one has freed.  What that found in use or damaged, the later one has looked at anew.
+ */
+void
+hf_sweep_report_carry_over (HfSweepReport *report, HfSweepReport *earlier)
+{
+  take_matching (report->entries, earlier->entries, is_swept);
+  report->swept += earlier->swept;
+  report->objects += earlier->objects;
+  report->bytes += earlier->bytes;
+  report->inodes += earlier->inodes;
+  if (earlier->full && !report->full)
+    {
+      report->full = TRUE;
+      report->reason = earlier->reason;
+    }
+  if (earlier->pressure != NULL)
+    carry_pressure_over (report, earlier);
+}

@@ -57,6 +57,7 @@ HfSweepEntry *hf_sweep_report_add (HfSweepReport *report, HfTrashEntry *entry,
 void hf_sweep_report_swept (HfSweepReport *report, HfTrashEntry *entry);
 void hf_sweep_report_damaged (HfSweepReport *report, HfTrashEntry *entry, const GError *why);
 void hf_sweep_report_kept (HfSweepReport *report, HfTrashEntry *entry, const HfKeepReason *reason);
+void hf_sweep_report_carry_over (HfSweepReport *report, HfSweepReport *earlier);
 void hf_sweep_report_free (HfSweepReport *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfSweepReport, hf_sweep_report_free)
 

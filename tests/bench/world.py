@@ -46,7 +46,7 @@ class World:
         if where is None and os.geteuid() == 0:
             self.mount()
         self.file_system = describe(self.directory)
-        self.environment = {"PATH": PATH, "LC_ALL": "C.UTF-8",
+        self.environment = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOLDFAST_TEST_NO_AUTO_SWEEP": "1",
                             "HOME": os.path.join(self.directory, "home"),
                             "XDG_RUNTIME_DIR": os.path.join(self.directory, "run")}
         os.mkdir(self.environment["HOME"])

@@ -22,7 +22,8 @@ APPS = ["app/org.example.%s/%s/%s" % (name, ARCH, branch)
                              ("D", "stable"), ("E", "stable"))]
 # Commits, of repositories and of directories, are all of this second: none is older than another.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-               "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": "1700000000"}
+               "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": "1700000000",
+               "HOLDFAST_TEST_NO_AUTO_SWEEP": "1"}
 
 
 @dataclass

@@ -115,10 +115,10 @@ test_never_waits (Fixture *fixture, gconstpointer data)
   g_autofree char *name = deploy (fixture->installation, APP, 'a');
   g_autofree char *path = ref_path (name);
   hf_autofd int fd = openat (fixture->installation->root_fd, path, O_RDWR | O_CLOEXEC);
+  g_autofree char *place = deployed_path (APP, name);
+  fall_to (fixture->installation, place, HF_STATE_RETIRED);
   g_assert_true (hf_ofd_lock (fd, HF_OFD_EXCLUSIVE, HF_OFD_TRY));
   assert_refused (fixture, HF_ERROR_NOT_FOUND);
-  hf_ofd_unlock (fd);
-  g_autoptr (HfLease) lease = acquire (fixture);
 }
 
 static void
@@ -163,11 +163,11 @@ test_no_ref (Fixture *fixture, gconstpointer kind)
 #ifdef HF_TEST_HOOKS
 /* Exits with the digit of the commit that it got a lease on, or 1 if the ref is not installed. */
 static void G_GNUC_NORETURN
-launch (Fixture *fixture)
+launch (Fixture *fixture, const char *point)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (HfRef) ref = ref_of (APP);
-  g_setenv ("HOLDFAST_TEST_STOP", "lease-opened", TRUE);
+  g_setenv ("HOLDFAST_TEST_STOP", point, TRUE);
   g_autoptr (HfLease) lease = hf_lease_acquire (fixture->installation, ref, &error);
   if (lease == NULL)
     {
@@ -180,13 +180,13 @@ launch (Fixture *fixture)
 }
 
 static pid_t
-launch_up_to_window (Fixture *fixture)
+launch_up_to (Fixture *fixture, const char *point)
 {
   int status;
   pid_t pid = fork ();
   g_assert_no_errno (pid);
   if (pid == 0)
-    launch (fixture);
+    launch (fixture, point);
   g_assert_cmpint (waitpid (pid, &status, WUNTRACED), ==, pid);
   g_assert_true (WIFSTOPPED (status));
   return pid;
@@ -206,7 +206,7 @@ static void
 test_window_swept (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *name = deploy (fixture->installation, APP, 'a');
-  pid_t pid = launch_up_to_window (fixture);
+  pid_t pid = launch_up_to (fixture, "lease-opened");
   remove_app (fixture);
   g_assert_cmpint (sweep_one (fixture), ==, HF_SWEEP_SWEPT);
   g_assert_cmpint (launch_go_on (pid), ==, 1);
@@ -216,7 +216,7 @@ static void
 test_window_updated (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *old = deploy (fixture->installation, APP, 'a');
-  pid_t pid = launch_up_to_window (fixture);
+  pid_t pid = launch_up_to (fixture, "lease-opened");
   g_autofree char *new = deploy (fixture->installation, APP, 'b');
   g_assert_cmpint (sweep_one (fixture), ==, HF_SWEEP_SWEPT);
   g_assert_cmpint (launch_go_on (pid), ==, 'b');
@@ -226,7 +226,7 @@ static void
 test_window_removed (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *name = deploy (fixture->installation, APP, 'a');
-  pid_t pid = launch_up_to_window (fixture);
+  pid_t pid = launch_up_to (fixture, "lease-opened");
   remove_app (fixture);
   /* Not swept yet: the lock that comes now keeps it. */
   g_assert_cmpint (launch_go_on (pid), ==, 'a');
@@ -236,13 +236,26 @@ static void
 test_window_deleting (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *name = deploy (fixture->installation, APP, 'a');
-  pid_t pid = launch_up_to_window (fixture);
+  pid_t pid = launch_up_to (fixture, "lease-opened");
   remove_app (fixture);
   g_autofree char *gone = only_name (fixture->installation->root_fd, HF_REMOVED_DIR);
   g_autofree char *path = g_strconcat (HF_REMOVED_DIR "/", gone, NULL);
   /* A sweeper that crashed has given its lock up again. */
   fall_to (fixture->installation, path, HF_STATE_DELETING);
   g_assert_cmpint (launch_go_on (pid), ==, 1);
+}
+
+static void
+test_waiter (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *name = deploy (fixture->installation, APP, 'a');
+  g_autofree char *path = ref_path (name);
+  hf_autofd int fd = openat (fixture->installation->root_fd, path, O_RDWR | O_CLOEXEC);
+  /* As a sweep that waits, for a moment, where what it waited for has been restored. */
+  g_assert_true (hf_ofd_lock (fd, HF_OFD_EXCLUSIVE, HF_OFD_TRY));
+  pid_t pid = launch_up_to (fixture, "lease-waits");
+  hf_ofd_unlock (fd);
+  g_assert_cmpint (launch_go_on (pid), ==, 'a');
 }
 #else
 static void
@@ -254,6 +267,7 @@ test_window (Fixture *fixture, gconstpointer data)
 #  define test_window_updated  test_window
 #  define test_window_removed  test_window
 #  define test_window_deleting test_window
+#  define test_waiter          test_window
 #endif
 
 #define ADD(promise, data, function)                                                               \
@@ -267,7 +281,8 @@ main (int argc, char **argv)
   ADD ("while it is held nothing goes and once it is not all goes", NULL, test_keeps);
   ADD ("an update leaves the old image to who holds it", NULL, test_update);
   ADD ("what is not installed cannot be held", NULL, test_not_installed);
-  ADD ("a sweeper is never waited for", NULL, test_never_waits);
+  ADD ("a sweeper that deletes is never waited for", NULL, test_never_waits);
+  ADD ("a sweeper that has just waited is waited for by a launch", NULL, test_waiter);
   ADD ("what is out of service is never held", NULL, test_dying);
   ADD ("a ref file that is missing is no lock", NULL, test_no_ref);
   ADD ("a ref file that is a symlink is no lock", "symlink", test_no_ref);
