@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * JSON for programs: one document a command, with keys that stay.  holdfast(1) lists them.
+ * JSON for programs: one document a command, with keys that stay.  The manual's page of each
+ * lists them.
  *
  * A document is built as a GVariant, and turned into text by json-glib in a module of its own: that
  * library brings GIO along, and loading both takes as long as all the rest of a start, which those

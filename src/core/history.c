@@ -40,7 +40,7 @@
 #define LINE_END "."
 #define MODE     0644
 
-/* journalctl MESSAGE_ID=…, see holdfast(1). */
+/* journalctl MESSAGE_ID=…, see holdfast-history(1). */
 #define MESSAGE_ID "5896d93f94bf422892f3de3457caea36"
 
 static const struct

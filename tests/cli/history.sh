@@ -237,7 +237,7 @@ to_the_journal() {
   matches "$(json 'd[0]["MESSAGE_ID"]')" '^[0-9a-f]{32}$'
   local id
   id=$(json 'd[0]["MESSAGE_ID"]')
-  grep "$id" "$SOURCE/data/man/holdfast.1" >/dev/null || fail 'the manual has another MESSAGE_ID'
+  grep "$id" "$SOURCE/data/man/holdfast-history.1.scd" >/dev/null || fail 'the manual has another MESSAGE_ID'
   journal "$HOLDFAST" --installation="$INST" install "$FIXTURES/platform-2" --ref="$PLATFORM" >"$T/out"
   equal "$(json '[d[0][k] for k in ("HOLDFAST_EVENT", "HOLDFAST_PREVIOUS_COMMIT")]')" \
     "[\"update\", \"$(commit_of platform-1)\"]"

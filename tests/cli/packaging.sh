@@ -17,7 +17,7 @@ plain_build() {
     if [ ! -e "$PLAIN/build.ninja" ]; then
       meson setup "$PLAIN" "$SOURCE" --prefix=/usr --buildtype=release -Dtest-hooks=false
     fi
-    ninja -C "$PLAIN" src/cli/holdfast src/cli/holdfast-store src/cli/holdfast-json.so
+    ninja -C "$PLAIN" src/cli/holdfast src/cli/holdfast-store src/cli/holdfast-json.so man
     DESTDIR=$T/destination meson install -C "$PLAIN" --no-rebuild
   } >"$T/build.log" 2>&1 || { tail -n 50 "$T/build.log"; return 1; }
   exec {lock}>&-
