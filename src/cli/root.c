@@ -33,7 +33,7 @@ print_table (const HfRoots *roots)
       hf_table_add_cell (table, root->ref->full);
       hf_table_take_cell (table, hf_output_commit (commit));
       hf_table_take_cell (table, serial);
-      hf_table_add_cell (table, root->link != NULL ? root->link : "");
+      hf_table_add_cell (table, root->link);
       hf_table_add_cell (table, standing_name (root));
     }
   hf_table_print (table);

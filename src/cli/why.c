@@ -174,19 +174,25 @@ is_path (const char *text)
 }
 
 static void
-find (Question *question, const char *text)
+find_path (Question *question, const char *text)
 {
   const HfInstallation *installation = question->why->installation;
+  question->path = resolve (installation, text);
+  if (question->path == NULL && text[0] != '/' && text[0] != '.')
+    {
+      g_autofree char *below = g_build_filename (installation->path, text, NULL);
+      question->path = resolve (installation, below);
+    }
+  if (question->path != NULL)
+    find_below (question, question->path);
+}
+
+static void
+find (Question *question, const char *text)
+{
   if (is_path (text))
     {
-      question->path = resolve (installation, text);
-      if (question->path == NULL && text[0] != '/' && text[0] != '.')
-        {
-          g_autofree char *below = g_build_filename (installation->path, text, NULL);
-          question->path = resolve (installation, below);
-        }
-      if (question->path != NULL)
-        find_below (question, question->path);
+      find_path (question, text);
       return;
     }
   find_named (question, text);
@@ -196,6 +202,9 @@ find (Question *question, const char *text)
     find_objects (question, text);
   if (!is_found (question))
     find_ref (question, text);
+  /* As people complete it in a deployment's directory: a path that only looks like a name. */
+  if (!is_found (question))
+    find_path (question, text);
 }
 
 /**

@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The examples of the manual do what it says that they do.  tests/lib/page.py has the convention by which
+# they are written; the functions here are what their `; setup:` lines can call.  They run as for an
+# ordinary user: what is not said to be the system's is the user's.
+# shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
+. "$(dirname "$0")/../lib/holdfast.sh"
+
+# Everything begins anew: no installation, and nothing runs.
+fresh() {
+  the_end
+  [ ! -e "$XDG_DATA_HOME" ] || find "$XDG_DATA_HOME" -mindepth 1 -delete
+}
+
+# The repository of the remote `example` has the first or the second versions.
+offer() { # VERSION
+  cp -a "$FIXTURES/signed-$1/." "$WWW/repo/"
+}
+
+added() { # VERSION
+  find "$WWW/repo" -mindepth 1 -delete
+  fresh && offer "$1" && holdfast remote-add --quiet --gpg-import="$FIXTURES/key.gpg" example "$URL/repo"
+}
+
+have() { # VERSION
+  added "$1" && holdfast install --quiet org.example.Hello
+}
+
+update_to() { # VERSION
+  offer "$1" && holdfast update --quiet
+}
+
+# An instance that runs until the_end.
+start() { # REF
+  [ -p "$HOME/../talk" ] || mkfifo "$HOME/../talk" "$HOME/../answer"
+  holdfast run --command=sh "$1" <"$HOME/../talk" >"$HOME/../answer" &
+  exec 7>"$HOME/../talk" 8<"$HOME/../answer"
+  echo 'echo ready' >&7
+  read -r -u 8 _
+}
+
+the_end() {
+  exec 7>&-
+  wait
+}
+
+make_root() { # TARBALL
+  mkdir -p root
+  cp -a "$FIXTURES/platform-1/files" root/usr
+  ln -s usr/bin usr/lib usr/lib64 root
+  tar -C root -czf "$1" .
+}
+
+# As a failing disk does it: the file of the image, and with it the stored object, has other bytes.
+damage() { # ID
+  local file
+  file=$(holdfast info "$1" --json | /usr/bin/python3 -c 'import json, sys
+print(json.load(sys.stdin)["path"])')/tree/files/share/data/constant
+  "$LIB/flip-byte" "$file" 0
+}
+
+# What the pages call holdfast, in a home of its own.
+holdfast_of_a_user() {
+  mkdir "$T/bin"
+  cat >"$T/bin/holdfast" <<END
+#!/bin/bash
+scope=--user
+for word in "\$@"; do
+  case \$word in
+    --system | --user | --installation*) scope= ;;
+  esac
+done
+# Nothing of this machine's own is ever meant.
+[[ " \$* " != *' --system '* ]] || exec "$HOLDFAST" --installation="$T/system" "\${@/--system/}"
+exec "$HOLDFAST" \$scope "\$@"
+END
+  chmod +x "$T/bin/holdfast"
+}
+
+examples() { # PAGE
+  installation
+  holdfast_of_a_user
+  export XDG_DATA_HOME=$HOME/.local/share WWW=$T/www PATH=$T/bin:$PATH TERM=xterm NO_COLOR=1 FIXTURES LIB
+  mkdir -p "$XDG_DATA_HOME" "$WWW/repo"
+  cp "$FIXTURES/key.gpg" "$HOME"
+  serve "$WWW"
+  export URL
+  export -f fresh offer added have update_to start the_end make_root damage
+  cd "$HOME"
+  "$LIB/play-examples" "$1" "https://example.org/repo=$URL/repo" "x86_64=$ARCH"
+}
+
+for page in "$SOURCE"/data/man/*.scd; do
+  page=$(basename "$page" .scd)
+  promise "the examples of $page do what it says" examples "$page"
+done
+finish
