@@ -74,6 +74,21 @@ static const int exit_statuses[] = {
   [HF_ERROR_FORMAT] = EXIT_FAILURE,      [HF_ERROR_CHANGED] = EXIT_FAILURE,
 };
 
+static const struct
+{
+  int status;
+  const char *meaning;
+} exit_meanings[] = {
+  { EXIT_SUCCESS, "Done" },
+  { EXIT_FAILURE, "Failed" },
+  { EXIT_USAGE, "The command line, or a name in it, is malformed" },
+  { EXIT_NOT_FOUND, "Not found, or not installed" },
+  { EXIT_IN_USE, "In use" },
+  { EXIT_DAMAGED, "Damaged: a person is needed, or holdfast repair" },
+  { EXIT_UNTRUSTED, "Untrusted or unsafe" },
+  { EXIT_NO_SPACE, "No space left" },
+};
+
 static int
 exit_status_of (const GError *error)
 {
@@ -97,6 +112,15 @@ find_command (const char *name, GError **error)
   return NULL;
 }
 
+static char *
+global_help (HfProgram *program)
+{
+  g_autoptr (GString) end = g_string_new ("Exit Status:");
+  for (gsize i = 0; i < G_N_ELEMENTS (exit_meanings); i++)
+    g_string_append_printf (end, "\n  %-15d%s", exit_meanings[i].status, exit_meanings[i].meaning);
+  return hf_options_global_help (program, commands, G_N_ELEMENTS (commands), end->str);
+}
+
 static gboolean
 run_program (HfProgram *program, int argc, char **argv, int *status, GError **error)
 {
@@ -110,7 +134,7 @@ run_program (HfProgram *program, int argc, char **argv, int *status, GError **er
     }
   if (argc < 2)
     {
-      g_autofree char *help = hf_options_global_help (program, commands, G_N_ELEMENTS (commands));
+      g_autofree char *help = global_help (program);
       fputs (help, program->help ? stdout : stderr);
       *status = program->help ? EXIT_SUCCESS : EXIT_USAGE;
       return TRUE;

@@ -136,11 +136,13 @@ hf_options_parse_global (HfProgram *program, int *argc, char ***argv, GError **e
  * @program: the program
  * @commands: (array length=n_commands): all commands, in the order in which to show them
  * @n_commands: how many
+ * @end: what stands below the options
  *
  * Returns: (transfer full): the text of `holdfast --help`
  */
 char *
-hf_options_global_help (HfProgram *program, const HfCommand *commands, gsize n_commands)
+hf_options_global_help (HfProgram *program, const HfCommand *commands, gsize n_commands,
+                        const char *end)
 {
   g_autoptr (GString) summary = g_string_new (
       "Deploys images of applications and runtimes beside whatever is running from them.\n"
@@ -150,7 +152,9 @@ hf_options_global_help (HfProgram *program, const HfCommand *commands, gsize n_c
 
   g_autoptr (GOptionContext) context = context_new (program, "COMMAND [ARG…]", NULL);
   g_option_context_set_summary (context, summary->str);
-  g_option_context_set_description (context, "See holdfast COMMAND --help, and holdfast(1).\n");
+  g_autofree char *description
+      = g_strconcat (end, "\n\nSee holdfast COMMAND --help, and holdfast(1).\n", NULL);
+  g_option_context_set_description (context, description);
   return g_option_context_get_help (context, FALSE, NULL);
 }
 

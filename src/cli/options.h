@@ -20,6 +20,7 @@ typedef struct
 
 gboolean hf_options_parse_global (HfProgram *program, int *argc, char ***argv,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
-char *hf_options_global_help (HfProgram *program, const HfCommand *commands, gsize n_commands);
+char *hf_options_global_help (HfProgram *program, const HfCommand *commands, gsize n_commands,
+                              const char *end);
 gboolean hf_options_parse (HfProgram *program, const HfSyntax *syntax, int *argc, char ***argv,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;

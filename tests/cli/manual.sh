@@ -87,7 +87,7 @@ examples() { # PAGE
   serve "$WWW"
   export URL
   export -f fresh offer added have update_to start the_end make_root damage
-  cd "$HOME"
+  cd "$HOME" || return
   "$LIB/play-examples" "$1" "https://example.org/repo=$URL/repo" "x86_64=$ARCH"
 }
 

@@ -11,7 +11,7 @@ PACKAGES=(
   libglib2.0-dev libostree-dev libjson-glib-dev libarchive-dev
   bubblewrap flatpak ostree gnupg python3 mount
   e2fsprogs xfsprogs btrfs-progs
-  bindfs strace shellcheck clang-format spin time
+  bindfs strace shellcheck clang-format spin time groff-base mandoc
 )
 
 say() {
