@@ -54,7 +54,15 @@ sweep_once (Sweeping *sweeping, HfSweepReport *report, GError **error)
   return done;
 }
 
-/* Each sweep is told of as it was, so that who waits sees for whom; only a document is one, at the end. */
+/* So that who waits sees for whom, and hears nothing of what is other people's affair. */
+static gboolean
+is_news (const HfSweepReport *report, const HfSweepReport *earlier)
+{
+  return earlier == NULL || report->swept > 0 || report->damaged > 0 || report->pressure != NULL
+         || report->held != earlier->held;
+}
+
+/* Each sweep is told of as it was done; only a document is one, at the end. */
 static gboolean
 sweep_while_held (Sweeping *sweeping, HfSweepWait *wait, GError **error)
 {
@@ -74,7 +82,7 @@ sweep_while_held (Sweeping *sweeping, HfSweepWait *wait, GError **error)
       if (json && earlier != NULL)
         hf_sweep_report_carry_over (report, earlier);
       /* Also what could not be carried to its end is told. */
-      if (!json && !hf_sweep_report_print (report, FALSE, error))
+      if (!json && is_news (report, earlier) && !hf_sweep_report_print (report, FALSE, error))
         return FALSE;
       if (done && wait != NULL)
         (void)!hf_sweep_wait (wait, report, deadline, &again, &failed);

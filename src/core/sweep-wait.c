@@ -24,9 +24,16 @@
 struct HfSweepWait
 {
   HfInstallation *installation;
-  int moves_fd; /* owned; inotify(7), of removed/ */
+  int moves_fd; /* owned; inotify(7), of removed/ and deploy/ */
   int turn_fd;  /* owned; staging/, locked by flock(2), or -1 */
 };
+
+static gboolean
+watch (int inotify_fd, int dir_fd, guint32 events)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", dir_fd);
+  return inotify_fd >= 0 && inotify_add_watch (inotify_fd, path, events | IN_ONLYDIR) >= 0;
+}
 
 /**
  * hf_sweep_wait_new:
@@ -41,12 +48,12 @@ hf_sweep_wait_new (HfInstallation *installation, GError **error)
   wait->installation = installation;
   wait->turn_fd = -1;
   wait->moves_fd = inotify_init1 (IN_CLOEXEC | IN_NONBLOCK);
-  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", installation->removed_fd);
-  /* A sweep itself moves nothing: what it deletes is not to be seen here. */
-  if (wait->moves_fd < 0
-      || inotify_add_watch (wait->moves_fd, path, IN_MOVED_TO | IN_MOVED_FROM | IN_ONLYDIR) < 0)
+  /* A sweep itself moves nothing: what it deletes is not to be seen here.  What cannot be moved is removed in
+   * place, of which only the mark on deploy/ tells. */
+  if (!watch (wait->moves_fd, installation->removed_fd, IN_MOVED_TO | IN_MOVED_FROM)
+      || !watch (wait->moves_fd, installation->deploy_fd, IN_ATTRIB))
     {
-      (void)hf_throw_errno (error, "Cannot watch %s/" HF_REMOVED_DIR, installation->path);
+      (void)hf_throw_errno (error, "Cannot watch %s", installation->path);
       return NULL;
     }
   return g_steal_pointer (&wait);
@@ -120,7 +127,8 @@ hf_sweep_wait_begin (HfSweepWait *wait)
  * hf_sweep_wait_is_pending:
  * @wait: what to wait with
  *
- * Returns: whether something has come to removed/, or left it, since hf_sweep_wait_begin()
+ * Returns: whether something may have been taken out of service, or brought back, since
+ *   hf_sweep_wait_begin()
  */
 gboolean
 hf_sweep_wait_is_pending (const HfSweepWait *wait)
@@ -199,8 +207,8 @@ poll_all (const GArray *polled, gint64 deadline, gboolean *out_any, GError **err
  * @wait: what to wait with, begun with before that sweep
  * @report: what the last sweep found in use
  * @deadline: in microseconds of g_get_monotonic_time(), or -1 to wait as long as it takes
- * @out_again: (out): whether there is a reason for another sweep: something has been given up, or has come
- *   to removed/; %FALSE if nothing is held, or @deadline has passed
+ * @out_again: (out): whether there is a reason for another sweep: something has been given up, or may have been
+ *   taken out of service; %FALSE if nothing is held, or @deadline has passed
  *
  * Locks: needs none, and the caller must hold none.  Waits, in other processes, for the `.ref` of each entry,
  * exclusively; entries of staging/ are never in @report.

@@ -101,6 +101,29 @@ what_comes_meanwhile() {
 }
 promise 'what is removed while it waits is freed at once' what_comes_meanwhile
 
+in_place() {
+  installed archive-1 "$HELLO" "$OTHER"
+  instance one org.example.Hello
+  hf uninstall "$HELLO"
+  waiting
+  reports "^Held $HELLO "
+  reports '^0 swept, 1 held'
+  is_waited_for "$(entry_of "$HELLO")/.ref"
+  # As an uninstall leaves it where it cannot move anything.
+  chmod 0444 "$(deployment_of "$OTHER")/deployment"
+  chmod +t "$INST/deploy"
+  reports "^Held $HELLO "
+  reports "^Swept $OTHER "
+  reports '^1 swept, 1 held'
+  end one
+  reports "^Swept $HELLO "
+  reports '^1 swept'
+  waited 0
+  nothing_out_of_service
+  repository_is_whole
+}
+promise 'so is what is removed in place' in_place
+
 delays_nobody() {
   local ref kind
   installed archive-1 "$HELLO"
