@@ -32,7 +32,7 @@ if [ "$(id -u)" -eq 0 ] && ! runuser -u nobody -- test -x "$WORK"; then
   WORK=/tmp
 fi
 
-unset "${!HOLDFAST_TEST_@}" XDG_DATA_HOME XDG_CONFIG_HOME XDG_CACHE_HOME DBUS_SESSION_BUS_ADDRESS
+unset HOLDFAST_TEST_STOP HOLDFAST_TEST_EAGER XDG_DATA_HOME XDG_CONFIG_HOME XDG_CACHE_HOME DBUS_SESSION_BUS_ADDRESS
 # Tests sweep when they mean to.
 export HOLDFAST_TEST_NO_AUTO_SWEEP=1
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
