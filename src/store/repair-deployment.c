@@ -16,36 +16,16 @@
 #include "build.h"
 #include "core/layout.h"
 #include "import.h"
-#include "remotes.h"
 
 #include <string.h>
 
 /* Of one deployment that lost everything, every file is a finding; these are told one by one. */
 #define MOST_TOLD 20
 
-/* Why a deployment cannot be fetched again, or NULL. */
-static char *
-find_obstacle (HfRepair *repair, const HfSubject *subject)
-{
-  if (!hf_subject_lacks (subject))
-    return NULL;
-  if (strcmp (subject->origin, HF_ORIGIN_LOCAL) == 0)
-    return g_strdup (
-        "stays as it is: it came from a directory or tarball, and what is lost of it is"
-        " stored nowhere: uninstall it, sweep, and install it from there again");
-  g_autoptr (HfRemote) remote = hf_remote_get (repair->store, subject->origin, NULL);
-  if (remote != NULL)
-    return NULL;
-  return g_strdup_printf (
-      "stays as it is: its remote %s, which has what is lost of it, is not known"
-      " any more: add that again with holdfast remote-add and repair again",
-      subject->origin);
-}
-
 static void
 say (HfRepair *repair, HfSubject *subject)
 {
-  g_autofree char *obstacle = find_obstacle (repair, subject);
+  g_autofree char *obstacle = hf_subject_obstacle (subject, repair);
   g_autofree char *mending
       = hf_subject_lacks (subject)
             ? g_strdup_printf ("%s is built anew, and what is lost is fetched from remote %s",
@@ -126,7 +106,7 @@ mend (HfRepair *repair, HfSubject *subject, GError **error)
     return TRUE;
   if (subject->findings->len == 0)
     say (repair, subject);
-  g_autofree char *obstacle = find_obstacle (repair, subject);
+  g_autofree char *obstacle = hf_subject_obstacle (subject, repair);
   if (obstacle != NULL)
     return hf_throw (error, HF_ERROR_DAMAGED, "%s %s", subject->ref->full, obstacle);
   repair->sweep = TRUE;

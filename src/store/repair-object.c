@@ -105,14 +105,21 @@ mend (HfRepair *repair, const HfBadObject *bad, const char *loose, GError **erro
          && hf_dir_sync (repair->store->objects_fd, ".", error);
 }
 
-/* Which deployment, if any, brings @bad when it is built anew. */
+/* Which deployment brings @bad when it is built anew: one that can be, if any. */
 static const HfSubject *
-find_needing (const GPtrArray *subjects, HfBadObject *bad)
+find_needing (const HfRepair *repair, const GPtrArray *subjects, HfBadObject *bad,
+              char **out_obstacle)
 {
-  for (guint i = 0; i < subjects->len; i++)
+  const HfSubject *found = NULL;
+  *out_obstacle = NULL;
+  for (guint i = 0; i < subjects->len && (found == NULL || *out_obstacle != NULL); i++)
     if (g_hash_table_contains (((const HfSubject *)subjects->pdata[i])->needs, bad))
-      return subjects->pdata[i];
-  return NULL;
+      {
+        found = subjects->pdata[i];
+        g_free (*out_obstacle);
+        *out_obstacle = hf_subject_obstacle (found, repair);
+      }
+  return found;
 }
 
 static char *
@@ -151,6 +158,17 @@ must_wait (const HfBadObject *bad, const HfSubject *subject)
          && g_str_has_prefix (bad->suffix, HF_SUFFIX_COMMIT) && hf_subject_lacks (subject);
 }
 
+/* What comes with a deployment is mended with it, or stays as that does. */
+static HfFinding *
+say (HfRepair *repair, const HfBadObject *bad, const HfSubject *subject, const char *obstacle,
+     const char *thing)
+{
+  if (obstacle != NULL)
+    return hf_repair_find_left (repair, thing, describe_cause (bad), obstacle);
+  g_autofree char *mending = describe_mending (bad, subject);
+  return hf_repair_find (repair, thing, describe_cause (bad), mending);
+}
+
 /**
  * hf_repair_objects:
  * @repair: a repair
@@ -177,17 +195,18 @@ hf_repair_objects (HfRepair *repair, GHashTable *bad, const GPtrArray *subjects,
   for (guint i = 0; i < sorted->len; i++)
     {
       HfBadObject *object = sorted->pdata[i];
-      const HfSubject *subject = find_needing (subjects, object);
       HfObjectPath loose;
+      g_autofree char *obstacle = NULL;
+      const HfSubject *subject = find_needing (repair, subjects, object, &obstacle);
       g_autoptr (GError) failed = NULL;
       if (g_cancellable_set_error_if_cancelled (repair->options.cancellable, error))
         return FALSE;
       hf_object_loose_path (loose, object->checksum, object->suffix);
       g_autofree char *thing = g_strconcat (HF_REPO_DIR "/" HF_OBJECTS_DIR "/", loose, NULL);
-      g_autofree char *mending = describe_mending (object, subject);
-      HfFinding *finding = hf_repair_find (repair, thing, describe_cause (object), mending);
-      gboolean here = object->source != NULL || object->verdict.health == HF_OBJECT_WRONG_MODE;
-      if (!here || must_wait (object, subject))
+      gboolean waits = (object->source == NULL && object->verdict.health != HF_OBJECT_WRONG_MODE)
+                       || must_wait (object, subject);
+      HfFinding *finding = say (repair, object, subject, waits ? obstacle : NULL, thing);
+      if (waits)
         g_ptr_array_add (subject->findings, finding);
       else if (!repair->options.dry_run)
         {

@@ -59,6 +59,7 @@ GPtrArray *hf_subjects_list (HfRepair *repair, GError **error);
 gboolean hf_subject_examine (HfSubject *subject, HfRepair *repair, GHashTable *bad,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_subject_lacks (const HfSubject *subject);
+char *hf_subject_obstacle (const HfSubject *subject, const HfRepair *repair);
 
 /* repair-object.c */
 gboolean hf_repair_objects (HfRepair *repair, GHashTable *bad, const GPtrArray *subjects,

@@ -274,3 +274,28 @@ hf_subject_lacks (const HfSubject *subject)
       return TRUE;
   return FALSE;
 }
+
+/**
+ * hf_subject_obstacle:
+ * @subject: a deployment, examined
+ * @repair: a repair
+ *
+ * Returns: (transfer full) (nullable): why what it lacks cannot be had again, as "it …"
+ */
+char *
+hf_subject_obstacle (const HfSubject *subject, const HfRepair *repair)
+{
+  if (!hf_subject_lacks (subject))
+    return NULL;
+  if (strcmp (subject->origin, HF_ORIGIN_LOCAL) == 0)
+    return g_strdup (
+        "stays as it is: it came from a directory or tarball, and what is lost of it is"
+        " stored nowhere: uninstall it, sweep, and install it from there again");
+  g_autoptr (HfRemote) remote = hf_remote_get (repair->store, subject->origin, NULL);
+  if (remote != NULL)
+    return NULL;
+  return g_strdup_printf (
+      "stays as it is: its remote %s, which has what is lost of it, is not known"
+      " any more: add that again with holdfast remote-add and repair again",
+      subject->origin);
+}

@@ -299,6 +299,7 @@ damage 'the deployment is not there' 'is not there: .*built anew from what is st
 left_as_it_is() {
   exactly >"$T/before"
   expect 5 hf repair --dry-run
+  grep '^0 to mend,' "$T/out" >/dev/null || fail "it tells of mending: $(cat "$T/out")"
   expect 5 hf repair
   grep -Eq -- "$1" "$T/out" || fail "it does not tell of '$1': $(cat "$T/out")"
   exactly | diff -U0 "$T/before" - || fail 'it was not left as it is'
