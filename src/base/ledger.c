@@ -38,19 +38,23 @@ struct HfLedger
   Stripe stripes[STRIPES];
   pthread_mutex_t mutex; /* of @notes, and in a dry run of the first stripe's sums */
   HfInodeTable notes;
+  HfProgress *progress; /* not owned; or NULL */
 };
 
 /**
  * hf_ledger_new:
  * @dry: whether it is of what would be done
+ * @progress: (nullable): where to tell of each name that goes, and of what that frees; it outlives the
+ *   ledger
  *
  * Returns: (transfer full): an empty ledger
  */
 HfLedger *
-hf_ledger_new (gboolean dry)
+hf_ledger_new (gboolean dry, HfProgress *progress)
 {
   HfLedger *ledger = g_new0 (HfLedger, 1);
   ledger->dry = dry;
+  ledger->progress = progress;
   (void)pthread_mutex_init (&ledger->mutex, NULL);
   for (gsize i = 0; i < STRIPES; i++)
     (void)pthread_mutex_init (&ledger->stripes[i].mutex, NULL);
@@ -164,6 +168,13 @@ count_freed (Stripe *stripe, const struct stat *st)
   stripe->blocks += (guint64)st->st_blocks;
 }
 
+/* With no lock of an inode held: it may be shown at once. */
+static void
+tell (HfLedger *ledger, const struct stat *st, gboolean freed)
+{
+  hf_progress_add (ledger->progress, 1, freed ? (guint64)st->st_blocks * 512 : 0);
+}
+
 static Stripe *
 stripe_of (HfLedger *ledger, guint64 inode)
 {
@@ -240,6 +251,7 @@ hf_ledger_unlink (HfLedger *ledger, int dfd, const char *path, int flags)
   if (counts)
     count_freed (stripe, &st);
   (void)pthread_mutex_unlock (&stripe->mutex);
+  tell (ledger, &st, counts);
   return 0;
 }
 
@@ -261,12 +273,15 @@ hf_ledger_unlink_known (HfLedger *ledger, int dfd, const char *path, const struc
     return unlink_dry (ledger, dfd, path, 0);
   if (unlinkat (dfd, path, S_ISDIR (st->st_mode) ? AT_REMOVEDIR : 0) != 0)
     return -1;
-  if (ledger == NULL || !is_last_name (st))
+  if (ledger == NULL)
     return 0;
+  gboolean last = is_last_name (st);
   Stripe *stripe = stripe_of (ledger, st->st_ino);
   (void)pthread_mutex_lock (&stripe->mutex);
-  count_freed (stripe, st);
+  if (last)
+    count_freed (stripe, st);
   (void)pthread_mutex_unlock (&stripe->mutex);
+  tell (ledger, st, last);
   return 0;
 }
 
@@ -290,9 +305,12 @@ hf_ledger_unlink_listed (HfLedger *ledger, int dfd, const struct dirent *entry)
   if (result == 0)
     result = unlinkat (dfd, entry->d_name, 0);
   int errsv = errno;
-  if (result == 0 && is_last_name (&st))
+  gboolean last = result == 0 && is_last_name (&st);
+  if (last)
     count_freed (stripe, &st);
   (void)pthread_mutex_unlock (&stripe->mutex);
+  if (result == 0)
+    tell (ledger, &st, last);
   errno = errsv;
   return result;
 }

@@ -6,13 +6,15 @@
  */
 #pragma once
 
+#include "progress.h"
+
 #include <dirent.h>
 #include <glib.h>
 #include <sys/stat.h>
 
 typedef struct HfLedger HfLedger;
 
-HfLedger *hf_ledger_new (gboolean dry);
+HfLedger *hf_ledger_new (gboolean dry, HfProgress *progress);
 void hf_ledger_free (HfLedger *ledger);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfLedger, hf_ledger_free)
 

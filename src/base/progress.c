@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Counting without a lock, and showing it now and then.  There is no thread and no timer for that:
- * whoever counts looks at the clock, and if it is time, and its thread is the one that made this,
- * shows it.  In every piece of work that is shared out that thread has a part.
+ * whoever counts looks at the clock, and if it is time, and no other thread is at it, shows it.  So it is shown
+ * as long as anything is done, also where the thread that began it only waits for others.
  */
 #include "progress.h"
+
+#include "test-hook.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,15 +17,18 @@ struct HfProgress
 {
   HfProgressFunc func;
   gpointer data;
-  pthread_t thread; /* that made it: what follows is its own */
-  const char *what; /* not owned; static */
-  gint64 begun, shown;
+  gint64 interval;  /* microseconds */
+  const char *what; /* not owned; static; like @begun set while no other thread counts */
+  gint64 begun;
+  pthread_mutex_t mutex; /* of a call of @func, and of writing @shown */
+  _Atomic gint64 shown;
   _Atomic guint64 objects, expected, bytes;
 };
 
 /**
  * hf_progress_new:
- * @func: shows how far it is, at most ten times a second; called in this thread only
+ * @func: shows how far it is, at most ten times a second; called in any thread that counts, in one at a time,
+ *   and so with whatever lock that has
  * @data: for @func
  *
  * All that takes a progress takes %NULL for one that nobody wants to see.
@@ -36,7 +41,8 @@ hf_progress_new (HfProgressFunc func, gpointer data)
   HfProgress *progress = g_new0 (HfProgress, 1);
   progress->func = func;
   progress->data = data;
-  progress->thread = pthread_self ();
+  (void)pthread_mutex_init (&progress->mutex, NULL);
+  progress->interval = HF_TEST_FLAG ("EAGER") ? 0 : INTERVAL;
   progress->shown = g_get_monotonic_time (); /* what is done at once is not shown */
   return progress;
 }
@@ -48,17 +54,15 @@ hf_progress_new (HfProgressFunc func, gpointer data)
 void
 hf_progress_free (HfProgress *progress)
 {
+  if (progress == NULL)
+    return;
+  (void)pthread_mutex_destroy (&progress->mutex);
   g_free (progress);
 }
 
 static void
-show_if_due (HfProgress *progress)
+show (HfProgress *progress, gint64 now)
 {
-  if (!pthread_equal (progress->thread, pthread_self ()) || progress->what == NULL)
-    return;
-  gint64 now = g_get_monotonic_time ();
-  if (now - progress->shown < INTERVAL)
-    return;
   progress->shown = now;
   const HfProgressState state = { .what = progress->what,
                                   .objects = progress->objects,
@@ -68,9 +72,23 @@ show_if_due (HfProgress *progress)
   progress->func (&state, progress->data);
 }
 
+/* Nobody waits for another's terminal. */
+static void
+show_if_due (HfProgress *progress)
+{
+  gint64 now = g_get_monotonic_time ();
+  if (progress->what == NULL || now - progress->shown < progress->interval
+      || pthread_mutex_trylock (&progress->mutex) != 0)
+    return;
+  /* Another may have done so since the look at the clock. */
+  if (now - progress->shown >= progress->interval)
+    show (progress, now);
+  (void)pthread_mutex_unlock (&progress->mutex);
+}
+
 /**
  * hf_progress_begin:
- * @progress: (nullable): a progress, in the thread that made it, while no other counts
+ * @progress: (nullable): a progress, while no other thread counts
  * @what: (transfer none): a static string: what is being done from now on
  * @expected: how many objects there are, or 0 if that is not known
  */

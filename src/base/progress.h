@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * How far a long piece of work has come.  Any thread counts; only the one that made it shows.
+ * How far a long piece of work has come.  Any thread counts, and one of them at a time shows it.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ typedef struct
   gint64 elapsed;   /* microseconds since it began */
 } HfProgressState;
 
-/* Shows @state. */
+/* Shows @state, without waiting for anything. */
 typedef void (*HfProgressFunc) (const HfProgressState *state, gpointer data);
 
 HfProgress *hf_progress_new (HfProgressFunc func, gpointer data);

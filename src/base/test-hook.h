@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Stops the program at a named point, in builds configured with -Dtest-hooks=true only.  A test
- * sets HOLDFAST_TEST_STOP to the name, waits until the process is stopped, does what must happen
- * inside the window, and sends SIGCONT.  Flags turn off what would come between a test and what it looks
- * at.  Production builds have no trace of either.
+ * What tests have a hold of, in builds configured with -Dtest-hooks=true only; production builds have no
+ * trace of it.
+ *
+ * The program stops at a named point: a test sets HOLDFAST_TEST_STOP to the name, waits until the process
+ * is stopped, does what must happen inside the window, and sends SIGCONT.  And flags: with
+ * HOLDFAST_TEST_EAGER set it waits for no clock where it would, so that a test need not be slow to see
+ * something; HOLDFAST_TEST_NO_AUTO_SWEEP has nothing come between a test and what it looks at.
  */
 #pragma once
 

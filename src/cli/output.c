@@ -351,6 +351,7 @@ void
 hf_output_warning (const char *text)
 {
   g_autofree char *line = hf_output_escape (text);
+  hf_progress_line_clear ();
   fflush (stdout);
   fprintf (stderr, "holdfast: warning: %s\n", line);
 }

@@ -6,8 +6,10 @@
 
 #include "output.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* To the first column, and all after it erased: ECMA-48, EL. */
 #define ERASE "\r\033[K"
@@ -23,6 +25,21 @@ may_emphasize (void)
 {
   const char *no_color = g_getenv ("NO_COLOR");
   return no_color == NULL || *no_color == '\0';
+}
+
+/* A terminal that is stopped, or slow, would have us wait in the middle of the work, and whoever waits for a
+ * lock of ours with it. */
+static gboolean
+would_wait (void)
+{
+  struct pollfd terminal = { .fd = STDOUT_FILENO, .events = POLLOUT };
+  return poll (&terminal, 1, 0) != 1 || (terminal.revents & POLLOUT) == 0;
+}
+
+static guint64
+per_second (guint64 amount, gint64 elapsed)
+{
+  return (guint64)((double)amount * G_USEC_PER_SEC / (double)elapsed);
 }
 
 static char *
@@ -41,10 +58,12 @@ describe (const HfProgressState *state)
     }
   if (state->bytes > 0 && state->elapsed > 0)
     {
-      g_autofree char *rate = g_format_size (
-          (guint64)((double)state->bytes * G_USEC_PER_SEC / (double)state->elapsed));
+      g_autofree char *rate = g_format_size (per_second (state->bytes, state->elapsed));
       g_string_append_printf (text, ", %s/s", rate);
     }
+  else if (state->objects > 0 && state->elapsed > 0)
+    g_string_append_printf (text, ", %" G_GUINT64_FORMAT "/s",
+                            per_second (state->objects, state->elapsed));
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
@@ -52,6 +71,8 @@ describe (const HfProgressState *state)
 static void
 show (const HfProgressState *state, gpointer data)
 {
+  if (would_wait ())
+    return;
   g_autofree char *numbers = describe (state);
   /* A line that fills the last column would wrap on some terminals. */
   glong room = (glong)hf_output_width () - 1 - (glong)strlen (state->what);

@@ -9,6 +9,7 @@
 #include "core/history.h"
 #include "options.h"
 #include "output.h"
+#include "progress.h"
 
 #include <string.h>
 
@@ -162,8 +163,10 @@ hf_command_repair (HfProgram *program, int argc, char **argv, int *status, GErro
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;
   g_autofree char *path = hf_program_path (program);
+  g_autoptr (HfProgress) progress = hf_progress_line_new (program);
   HfRepairOptions options = { .dry_run = dry_run,
                               .found = program->json ? NULL : print_finding,
+                              .progress = progress,
                               .cancellable = hf_interrupt_watch (INTERRUPTED) };
   g_autoptr (HfRepair) repair = hf_repair_new (&options);
   g_autoptr (GError) failed = NULL;

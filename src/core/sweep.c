@@ -108,6 +108,7 @@ delete_trees (Sweep *sweep)
   GDestroyNotify destroy = (GDestroyNotify)hf_trash_entry_free;
   g_autoptr (GPtrArray) deleted = g_ptr_array_new_with_free_func (destroy);
   g_autoptr (GPtrArray) stuck = g_ptr_array_new_with_free_func (destroy);
+  hf_progress_begin (sweep->report->progress, "Deleting", 0);
   for (guint round = 0; round < 2; round++)
     for (guint i = sweep->batch->len; i-- > 0;)
       {
@@ -549,7 +550,7 @@ hf_sweep_all (HfInstallation *installation, const HfSweepStore *store, HfSweepRe
 {
   Sweep sweep;
   sweep_init (&sweep, installation, store, report);
-  use_ledger (&sweep, hf_ledger_new (report->dry_run));
+  use_ledger (&sweep, hf_ledger_new (report->dry_run, report->progress));
   gboolean prepared = prepare (&sweep, error);
   g_autoptr (GPtrArray) entries = prepared ? list_entries (&sweep, error) : NULL;
   gboolean done = entries != NULL && sweep_entries (&sweep, entries, error)

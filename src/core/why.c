@@ -284,7 +284,7 @@ HfWhy *
 hf_why_load (HfInstallation *installation, GError **error)
 {
   g_autoptr (HfWhy) why = g_new0 (HfWhy, 1);
-  g_autoptr (HfLedger) ledger = hf_ledger_new (TRUE);
+  g_autoptr (HfLedger) ledger = hf_ledger_new (TRUE, NULL);
   g_autoptr (GPtrArray) leaving = g_ptr_array_new_with_free_func (g_free);
   why->installation = installation;
   why->subjects = g_ptr_array_new_with_free_func ((GDestroyNotify)subject_free);

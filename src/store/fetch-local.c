@@ -20,6 +20,7 @@ typedef struct
   HfScratch *fetch;
   const HfRef *ref;
   const char *source;
+  HfProgress *progress; /* or NULL */
   GCancellable *cancellable;
   OstreeRepoCommitModifier *modifier; /* owned */
   GError *refused;                    /* owned; the first thing that no image may have */
@@ -53,7 +54,11 @@ refuse_unsafe (OstreeRepo *repo, const char *path, GFileInfo *info, gpointer dat
     (void)hf_throw (error, HF_ERROR_UNSAFE, "%s: %s is neither a file, a directory nor a symlink",
                     local->source, path);
   else
-    return OSTREE_REPO_COMMIT_FILTER_ALLOW;
+    {
+      hf_progress_add (local->progress, 1,
+                       g_file_info_get_attribute_uint64 (info, G_FILE_ATTRIBUTE_STANDARD_SIZE));
+      return OSTREE_REPO_COMMIT_FILTER_ALLOW;
+    }
   return OSTREE_REPO_COMMIT_FILTER_SKIP;
 }
 
@@ -62,11 +67,12 @@ read_tarball (LocalCommit *local, OstreeMutableTree *tree, GError **error)
 {
   g_autoptr (GError) failed = NULL;
   OstreeRepoImportArchiveOptions options = { .autocreate_parents = TRUE };
-  if (!hf_tarball_check (local->source, error))
+  if (!hf_tarball_check (local->source, local->progress, error))
     return FALSE;
   hf_autoarchive struct archive *archive = hf_tarball_open (local->source, error);
   if (archive == NULL)
     return FALSE;
+  hf_progress_begin (local->progress, "Reading", 0);
   if (ostree_repo_import_archive_to_mtree (local->fetch->repo, &options, archive, tree,
                                            local->modifier, local->cancellable, &failed))
     return TRUE;
@@ -77,6 +83,7 @@ static gboolean
 read_directory (LocalCommit *local, OstreeMutableTree *tree, GError **error)
 {
   g_autoptr (GError) failed = NULL;
+  hf_progress_begin (local->progress, "Reading", 0);
   if (ostree_repo_write_dfd_to_mtree (local->fetch->repo, AT_FDCWD, local->source, tree,
                                       local->modifier, local->cancellable, &failed))
     return TRUE;
@@ -250,16 +257,19 @@ commit_in_transaction (LocalCommit *local, const char *command, GError **error)
  * @source: a path
  * @ref: what the image is to be
  * @command: (nullable): what it runs by default
+ * @progress: (nullable): where to tell how far it is
  *
  * Returns: (transfer full): the commit, or %NULL with %HF_ERROR_UNSAFE if @source has what no image
  * may have, or another error
  */
 char *
 hf_fetch_directory_or_tarball (HfScratch *fetch, const char *source, const HfRef *ref,
-                               const char *command, GCancellable *cancellable, GError **error)
+                               const char *command, HfProgress *progress, GCancellable *cancellable,
+                               GError **error)
 {
-  g_auto (LocalCommit) local
-      = { .fetch = fetch, .ref = ref, .source = source, .cancellable = cancellable };
+  g_auto (LocalCommit) local = {
+    .fetch = fetch, .ref = ref, .source = source, .progress = progress, .cancellable = cancellable
+  };
   g_autoptr (GError) failed = NULL;
   local.modifier
       = ostree_repo_commit_modifier_new (OSTREE_REPO_COMMIT_MODIFIER_FLAGS_CANONICAL_PERMISSIONS

@@ -18,5 +18,5 @@ gboolean hf_fetch_all (HfScratch *fetch, const HfRemote *remote, const HfRef *re
                        GCancellable *cancellable, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 char *hf_fetch_directory_or_tarball (HfScratch *fetch, const char *source, const HfRef *ref,
-                                     const char *command, GCancellable *cancellable,
-                                     GError **error);
+                                     const char *command, HfProgress *progress,
+                                     GCancellable *cancellable, GError **error);

@@ -332,8 +332,8 @@ install_local_attempt (const HfInstallContext *context, const char *source, cons
   g_autoptr (HfBuild) build = hf_build_begin (context, ref, HF_ORIGIN_LOCAL, error);
   if (build == NULL || !hf_build_open_fetch (build, error))
     return FALSE;
-  g_autofree char *commit = hf_fetch_directory_or_tarball (build->fetch, source, ref, command,
-                                                           context->cancellable, error);
+  g_autofree char *commit = hf_fetch_directory_or_tarball (
+      build->fetch, source, ref, command, context->progress, context->cancellable, error);
   if (commit == NULL || !hf_build_import (build, commit, error))
     return FALSE;
   if (build->info->runtime != NULL)

@@ -221,7 +221,6 @@ hf_prune_share_unlink (HfPruneShare *share, const char *checksum, const char *su
     return errno == ENOENT || hf_throw_at (error, "Cannot unlink object", store->objects_fd, loose);
   hf_prune_share_touch (share, checksum);
   share->objects++;
-  hf_progress_add (share->hold->report->progress, 1, (guint64)st->st_blocks * 512);
   return TRUE;
 }
 

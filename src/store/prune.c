@@ -47,7 +47,6 @@ release_commit (gpointer data, const HfSweepTarget *target, HfSweepReport *repor
   const char *reason;
   *out_released = FALSE;
   HfSweepTarget *const targets[] = { (HfSweepTarget *)target };
-  hf_progress_begin (report->progress, "Deleting", 0); /* as soon as the commit has gone */
   return hf_links_count (data, targets, 1, &reason, error)
          && (reason != NULL
              || hf_release_commit (data, target->dir_fd, target->info->commit, report, out_released,

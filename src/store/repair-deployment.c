@@ -81,8 +81,9 @@ distrust (GHashTable *bad, const char *commit)
 static gboolean
 build_anew (HfRepair *repair, HfSubject *subject, GHashTable *bad, GError **error)
 {
-  const HfInstallContext context
-      = { .store = repair->store, .cancellable = repair->options.cancellable };
+  const HfInstallContext context = { .store = repair->store,
+                                     .progress = repair->options.progress,
+                                     .cancellable = repair->options.cancellable };
   g_autoptr (GHashTable) distrusted = distrust (bad, subject->commit);
   g_autoptr (HfBuild) build = hf_build_begin (&context, subject->ref, subject->origin, error);
   if (build == NULL)
@@ -147,11 +148,10 @@ hf_repair_deployments (HfRepair *repair, GError **error)
 {
   g_autoptr (GHashTable) bad = hf_bad_objects_new ();
   g_autoptr (GPtrArray) subjects = hf_subjects_list (repair, error);
+  hf_progress_begin (repair->options.progress, "Verifying", 0);
   for (guint i = 0; subjects != NULL && i < subjects->len; i++)
     {
       HfSubject *subject = subjects->pdata[i];
-      if (repair->options.progress != NULL)
-        repair->options.progress (subject->path, repair->options.data);
       if (!hf_subject_examine (subject, repair, bad, error))
         return FALSE;
     }

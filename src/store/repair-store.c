@@ -178,9 +178,11 @@ count_unneeded_in (HfRepair *repair, const HfMarks *marks, const char *digits, g
         return FALSE;
       if (entry == NULL)
         return TRUE;
-      if (hf_object_name_parse (entry->d_name, digits, bytes, &suffix)
-          && !hf_marks_contain (marks, bytes))
+      if (!hf_object_name_parse (entry->d_name, digits, bytes, &suffix))
+        continue;
+      if (!hf_marks_contain (marks, bytes))
         ++*count;
+      hf_progress_add (repair->options.progress, 1, 0);
     }
 }
 
@@ -190,6 +192,7 @@ count_unneeded (HfRepair *repair, guint64 *count, GError **error)
 {
   g_auto (HfLock) lock = HF_LOCK_INIT;
   g_autoptr (HfMarks) marks = hf_marks_new (repair->store, NULL, 0);
+  hf_progress_begin (repair->options.progress, "Looking for what nothing needs", 0);
   if (!hf_lock_take (repair->store->installation, HF_LOCK_REPO_PRUNE, &lock, error)
       || !hf_marks_refresh (marks, error))
     return FALSE;

@@ -184,6 +184,7 @@ sweep (HfRepair *repair, GError **error)
   g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
   HfSweepStore functions = hf_store_for_sweep (repair->store);
   report->full = repair->full && !any_left (repair);
+  report->progress = repair->options.progress;
   return hf_sweep_all (repair->store->installation, &functions, report, error);
 }
 
@@ -229,7 +230,7 @@ gboolean
 hf_repair_installation (HfRepair *repair, HfStore *store, GError **error)
 {
   repair->store = store;
-  repair->verify = hf_verify_new (store);
+  repair->verify = hf_verify_new (store, repair->options.progress);
   if (!hf_repair_active (repair, error) || !hf_repair_deployments (repair, error))
     return FALSE;
   if (repair->only == NULL

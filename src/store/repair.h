@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/progress.h"
 #include "store.h"
 
 typedef enum
@@ -28,15 +29,12 @@ typedef struct
 /* Called with each finding, before anything is done about it. */
 typedef void (*HfRepairFound) (const HfFinding *finding, gpointer data);
 
-/* Called before each deployment is looked at. */
-typedef void (*HfRepairProgress) (const char *path, gpointer data);
-
 typedef struct
 {
   gboolean dry_run;
-  HfRepairFound found;       /* or %NULL */
-  HfRepairProgress progress; /* or %NULL */
+  HfRepairFound found; /* or %NULL */
   gpointer data;
+  HfProgress *progress;      /* not owned; or %NULL */
   GCancellable *cancellable; /* not owned; or %NULL */
 } HfRepairOptions;
 

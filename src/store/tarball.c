@@ -149,18 +149,20 @@ check_entry (const char *tarball, GHashTable *seen, struct archive_entry *entry,
 /**
  * hf_tarball_check:
  * @path: a tarball
+ * @progress: (nullable): where to tell how far it is
  *
  * Reads all of it.
  *
  * Returns: %FALSE with %HF_ERROR_UNSAFE if an image may not have what is in it, or another error
  */
 gboolean
-hf_tarball_check (const char *path, GError **error)
+hf_tarball_check (const char *path, HfProgress *progress, GError **error)
 {
   hf_autoarchive struct archive *archive = hf_tarball_open (path, error);
   g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   if (archive == NULL)
     return FALSE;
+  hf_progress_begin (progress, "Checking", 0);
   for (;;)
     {
       struct archive_entry *entry;
@@ -172,5 +174,7 @@ hf_tarball_check (const char *path, GError **error)
                          archive_error_string (archive));
       if (!check_entry (path, seen, entry, error))
         return FALSE;
+      /* What it has is read on the way to the next header. */
+      hf_progress_add (progress, 1, (guint64)MAX (archive_entry_size (entry), 0));
     }
 }

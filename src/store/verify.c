@@ -15,6 +15,7 @@
 struct HfVerify
 {
   HfStore *store;        /* not owned */
+  HfProgress *progress;  /* not owned; or NULL */
   pthread_mutex_t mutex; /* of @verdicts */
   GHashTable *verdicts;  /* owned; HfVerdict by CHECKSUM.SUFFIX */
 };
@@ -22,14 +23,16 @@ struct HfVerify
 /**
  * hf_verify_new:
  * @store: the installation's store; it outlives the result
+ * @progress: (nullable): where to tell of each stored object that was read; it outlives the result
  *
  * Returns: (transfer full): nothing verified yet
  */
 HfVerify *
-hf_verify_new (HfStore *store)
+hf_verify_new (HfStore *store, HfProgress *progress)
 {
   HfVerify *verify = g_new0 (HfVerify, 1);
   verify->store = store;
+  verify->progress = progress;
   (void)pthread_mutex_init (&verify->mutex, NULL);
   verify->verdicts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   return verify;
@@ -220,5 +223,6 @@ hf_verify_stored (HfVerify *verify, const char *checksum, const char *suffix, Hf
   (void)pthread_mutex_lock (&verify->mutex);
   g_hash_table_replace (verify->verdicts, g_strdup (name), g_memdup2 (out, sizeof *out));
   (void)pthread_mutex_unlock (&verify->mutex);
+  hf_progress_add (verify->progress, 1, (guint64)out->st.st_size);
   return TRUE;
 }

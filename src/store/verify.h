@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/progress.h"
 #include "object.h"
 #include "store.h"
 
@@ -27,7 +28,7 @@ typedef struct
 
 typedef struct HfVerify HfVerify;
 
-HfVerify *hf_verify_new (HfStore *store);
+HfVerify *hf_verify_new (HfStore *store, HfProgress *progress);
 void hf_verify_free (HfVerify *verify);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfVerify, hf_verify_free)
 

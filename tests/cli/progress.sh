@@ -43,42 +43,128 @@ on_mine() { # COLUMNS ARG...
   on_a_terminal "$1" "$HOLDFAST" --installation="$INST" "${@:2}"
 }
 
-# large [COUNT]: an image of so many files, which takes more than a tenth of a second.
+# large: an image of some hundred files, and that is what a progress is eager to tell of.
 large() {
+  export TERM=xterm HOLDFAST_TEST_EAGER=1
   mkdir -p "$T/large"
   /usr/bin/python3 -c '
 import os, sys
-for i in range(int(sys.argv[2])):
-    os.makedirs("%s/%d" % (sys.argv[1], i // 100), exist_ok=True)
-    with open("%s/%d/%d" % (sys.argv[1], i // 100, i), "w") as file:
-        file.write("%d\n" % i * 50)' "$T/large" "${1:-6000}"
+for i in range(400):
+    os.makedirs("%s/%d" % (sys.argv[1], i // 20), exist_ok=True)
+    with open("%s/%d/%d" % (sys.argv[1], i // 20, i), "w") as file:
+        file.write("%d\n" % i * 50)' "$T/large"
 }
 
-# shown WORD: a line that says so was there, and is gone.
+# shown WORD [NUMBERS]: a line that says so was there, and is gone.
 shown() {
-  grep -aP "\r\x1b\[K(\x1b\[1m)?$1(\x1b\[m)?[ \r]" "$T/raw" >/dev/null || fail "no '$1': $(cat -v "$T/raw")"
-  ! grep -P "$1|\x1b" "$T/out" || fail "it stays: $(cat -v "$T/out")"
+  grep -aP "\r\x1b\[K(\x1b\[1m)?$1(\x1b\[m)?${2:-[ \r]}" "$T/raw" >/dev/null ||
+    fail "no '$1${2:-}': $(tr '\r' '\n' <"$T/raw" | cat -v | awk 'NR % 20 == 1')"
+  ! grep -P "^$1|\x1b" "$T/out" || fail "it stays: $(cat -v "$T/out")"
 }
+
+# What g_format_size() makes of bytes, and so many in a second.
+BYTES=', [0-9.]+.([kMG]B|bytes)'
+RATE="$BYTES/s\r"
+EACH=' [0-9]+, [0-9]+/s\r'
 
 on_terminals() {
-  export TERM=xterm
   installation
   large
   on_mine 80 install "$T/large" --ref="$HELLO" --command=true
-  shown '(Laying out|Storing)'
+  shown Reading " [0-9]+$BYTES$RATE"
+  shown 'Laying out' " [0-9]+$BYTES$RATE"
+  shown Storing " [0-9]+ of$EACH"
   grep -aP '\x1b\[1m' "$T/raw" >/dev/null
   grep "^Installed $HELLO [0-9a-f]\{12\}$" "$T/out" >/dev/null
   hf uninstall "$HELLO"
   on_mine 80 sweep
-  shown '(Deleting|Freeing objects)'
+  shown Deleting " [0-9]+$BYTES$RATE"
+  shown 'Freeing objects' " [0-9]+$BYTES$RATE"
   grep '^1 swept' "$T/out" >/dev/null
+  tar cf "$T/large.tar" -C "$T/large" .
+  on_mine 80 install "$T/large.tar" --ref="$HELLO" --command=true
+  shown Checking " [0-9]+$BYTES$RATE"
+  shown Reading " [0-9]+$BYTES$RATE"
 }
-promise 'on a terminal a line tells how far it is, and goes' on_terminals
+promise 'on a terminal a line tells objects, bytes and rate, and goes' on_terminals
+
+from_a_path() {
+  installed archive-1
+  large
+  on_mine 80 install test "$HELLO"
+  shown 'Laying out' " [0-9]+$BYTES$RATE"
+  shown Storing " [0-9]+ of$EACH"
+}
+promise 'so does an install from a path' from_a_path
+
+repairs() {
+  installed archive-1 "$HELLO"
+  large
+  on_mine 80 repair --dry-run
+  shown Verifying " [0-9]+$BYTES$RATE"
+  shown 'Looking for what nothing needs' "$EACH"
+  equal "$(cat "$T/out")" 'Nothing to repair'
+  echo altered >"$(deployment_of "$HELLO")/tree/files/bin/hello"
+  on_mine 200 repair
+  shown Verifying " [0-9]+$BYTES$RATE"
+  shown 'Laying out' " [0-9]+$BYTES$RATE"
+  shown Deleting " [0-9]+$BYTES$RATE"
+  grep 'bin/hello: is altered' "$T/out" >/dev/null
+  matches "$(tail -1 "$T/out")" '^[0-9]+ mended, 0 left$'
+  hf repair >"$T/out"
+  equal "$(cat "$T/out")" 'Nothing to repair' 'what it says in a pipe'
+  on_mine 80 repair -q
+  equal "$(cat "$T/raw")" '' 'with --quiet'
+  on_mine 80 repair --json
+  ! grep -aP '\x1b' "$T/raw" || fail 'there is an escape sequence in a document'
+}
+promise 'so does a repair, between its findings' repairs
+
+# in_its_output PID: until one of its threads waits for its standard output.
+in_its_output() {
+  until grep -Eqs '^[0-9]+ 0x1 ' "/proc/$1/task/"*/syscall; do
+    kill -0 "$1"
+  done
+}
+
+# With ^S, as good as typed there.  Whoever waits for what a sweep has locked must not wait for that.
+stopped_terminal() {
+  local line pid
+  installation
+  large
+  hf install "$T/large" --ref="$HELLO" --command=true
+  hf uninstall "$HELLO"
+  mkfifo "$T/pid" "$T/go"
+  /usr/bin/python3 - "$T" "$HOLDFAST" --installation="$INST" sweep <<'END' &
+import os, pty, subprocess, sys, termios
+top, command = sys.argv[1], sys.argv[2:]
+reader, terminal = pty.openpty()
+termios.tcflow(terminal, termios.TCOOFF)
+child = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal)
+with open(top + "/pid", "w") as file:
+    print(child.pid, file=file)
+with open(top + "/go") as file:
+    file.read()
+termios.tcflow(terminal, termios.TCOON)
+said = b""
+while not said.endswith(b"freed\r\n"):
+    said += os.read(reader, 4096)
+sys.exit(child.wait())
+END
+  line=$!
+  started $line
+  read -r pid <"$T/pid"
+  in_its_output "$pid"
+  nothing_out_of_service
+  hf install "$T/large" --ref="$OTHER" --command=true
+  : >"$T/go"
+  wait "$line"
+}
+promise 'where a terminal stands still the work goes on' stopped_terminal
 
 from_the_network() {
-  export TERM=xterm
   installed archive-1
-  large 1500
+  large
   mkdir "$T/image"
   mv "$T/large" "$T/image/files"
   printf '[Application]\nname=org.example.Hello\ncommand=true\n' >"$T/image/metadata"
@@ -88,8 +174,7 @@ from_the_network() {
   serve "$REMOTE"
   hf remote-add --no-verify web "$URL"
   on_mine 80 install web "$HELLO"
-  shown 'Fetching'
-  grep -aP 'Fetching[^\r]* [0-9]+ of [0-9]+, [0-9.]+.[kM]B, [0-9.]+.[kM]B/s' "$T/raw" >/dev/null
+  shown Fetching " [0-9]+ of [0-9]+$BYTES$RATE"
   grep "^Installed $HELLO" "$T/out" >/dev/null
 }
 promise 'a download tells objects, bytes and rate' from_the_network
@@ -107,7 +192,6 @@ errors_come_after() {
 promise 'it is gone before an error is told' errors_come_after
 
 narrow() {
-  export TERM=xterm
   installation
   large
   on_mine 20 install "$T/large" --ref="$HELLO" --command=true
@@ -116,7 +200,6 @@ narrow() {
 promise 'it is never wider than the terminal' narrow
 
 without_colour() {
-  export TERM=xterm
   installation
   large
   NO_COLOR=1 on_mine 80 install "$T/large" --ref="$HELLO" --command=true
@@ -126,7 +209,6 @@ without_colour() {
 promise 'with NO_COLOR nothing is emphasized' without_colour
 
 nowhere_else() {
-  export TERM=xterm
   installation
   large
   local word

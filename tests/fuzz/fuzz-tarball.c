@@ -16,6 +16,6 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   hf_autofd int fd = memfd_create ("tarball", MFD_CLOEXEC);
   g_assert_true (fd >= 0 && hf_fd_write_all (fd, data, size));
   g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
-  g_assert_true (hf_tarball_check (path, &error) == (error == NULL));
+  g_assert_true (hf_tarball_check (path, NULL, &error) == (error == NULL));
   return 0;
 }

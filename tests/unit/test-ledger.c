@@ -34,8 +34,8 @@ assert_inodes (HfLedger *ledger, guint64 expected)
 static void
 test_same (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (HfLedger) dry = hf_ledger_new (TRUE);
-  g_autoptr (HfLedger) real = hf_ledger_new (FALSE);
+  g_autoptr (HfLedger) dry = hf_ledger_new (TRUE, NULL);
+  g_autoptr (HfLedger) real = hf_ledger_new (FALSE, NULL);
   make_tree (fixture);
   g_assert_true (hf_tree_delete (fixture->dir_fd, "tree", dry, NULL));
   g_assert_cmpint (faccessat (fixture->dir_fd, "tree/deep/two", F_OK, 0), ==, 0);
@@ -47,7 +47,7 @@ test_same (Fixture *fixture, gconstpointer data)
 static void
 test_other_name (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (HfLedger) dry = hf_ledger_new (TRUE);
+  g_autoptr (HfLedger) dry = hf_ledger_new (TRUE, NULL);
   struct stat st;
   make_tree (fixture);
   g_assert_cmpint (linkat (fixture->dir_fd, "tree/one", fixture->dir_fd, "other", 0), ==, 0);
@@ -64,7 +64,7 @@ test_other_name (Fixture *fixture, gconstpointer data)
 static void
 test_directory (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (HfLedger) dry = hf_ledger_new (TRUE);
+  g_autoptr (HfLedger) dry = hf_ledger_new (TRUE, NULL);
   make_tree (fixture);
   g_assert_cmpint (hf_ledger_unlink (dry, fixture->dir_fd, "tree", AT_REMOVEDIR), ==, -1);
   g_assert_cmpint (errno, ==, ENOTEMPTY);
