@@ -25,7 +25,8 @@ typedef struct
   char *link; /* owned; the absolute path of the symlink that it stands and falls with, or %NULL */
   char *target;     /* owned; what that symlink says; with @link */
   char *filesystem; /* owned; where that symlink was made, or %NULL if it may go with a reboot */
-  ino_t inode;      /* of its file */
+  ino_t inode; /* of its file; by this and the next a file made anew is told from a former one */
+  struct timespec changed;
   HfRootStanding standing;
   char *why; /* owned; or %NULL */
 } HfRoot;

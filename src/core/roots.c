@@ -65,6 +65,21 @@ is_shortage (int errsv)
   return errsv == EMFILE || errsv == ENFILE || errsv == ENOMEM;
 }
 
+static void
+note_file (HfRoot *root, const struct stat *st)
+{
+  root->inode = st->st_ino;
+  root->changed = st->st_ctim;
+}
+
+/* The number of an inode may be used again at once, and a second is long. */
+static gboolean
+is_same_file (const HfRoot *a, const HfRoot *b)
+{
+  return a->inode == b->inode && a->changed.tv_sec == b->changed.tv_sec
+         && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
 static gboolean
 load_root (HfRoots *roots, int space_fd, const char *space, const char *name, GError **error)
 {
@@ -77,6 +92,9 @@ load_root (HfRoots *roots, int space_fd, const char *space, const char *name, GE
       add_problem (roots, path, failed->message);
       return TRUE;
     }
+  /* First: of one that is replaced between the two, what is noted is about none that is there. */
+  if (fstatat (space_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    memset (&st, 0, sizeof st);
   g_autoptr (GBytes) bytes = hf_file_read (space_fd, name, ROOT_SIZE, &failed);
   if (bytes == NULL && errno == ENOENT)
     return TRUE; /* removed meanwhile */
@@ -90,7 +108,7 @@ load_root (HfRoots *roots, int space_fd, const char *space, const char *name, GE
     add_problem (roots, path, failed->message);
   else
     {
-      root->inode = fstatat (space_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
+      note_file (root, &st);
       g_ptr_array_add (roots->all, root);
     }
   return TRUE;
@@ -424,7 +442,7 @@ load_one (HfInstallation *installation, const char *path, HfRoot **out, GError *
     }
   *out = bytes == NULL ? NULL : hf_root_parse (path, bytes, NULL);
   if (*out != NULL)
-    (*out)->inode = st.st_ino;
+    note_file (*out, &st);
   return TRUE;
 }
 
@@ -483,7 +501,7 @@ hf_roots_drop_ended (HfInstallation *installation, HfRoots *roots, GPtrArray *le
           g_propagate_error (error, g_steal_pointer (&failed));
           return FALSE;
         }
-      if (now != NULL && now->inode == ended->inode && now->time == ended->time
+      if (now != NULL && is_same_file (now, ended)
           && !drop (installation, ended->path, ended->ref, leaving, error))
         return FALSE;
     }

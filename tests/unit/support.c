@@ -12,6 +12,7 @@
 #include "core/lock.h"
 #include "core/publish.h"
 #include "core/remove.h"
+#include "core/roots.h"
 #include "core/settle.h"
 
 #include <errno.h>
@@ -208,8 +209,15 @@ active_of (HfInstallation *installation, const char *ref)
 char *
 deploy (HfInstallation *installation, const char *ref, char digit)
 {
+  return deploy_needing (installation, ref, digit, NULL);
+}
+
+/* The same, with @runtime recorded as what it needs. */
+char *
+deploy_needing (HfInstallation *installation, const char *ref, char digit, const char *runtime)
+{
   g_autoptr (GError) error = NULL;
-  g_autoptr (HfDeploymentInfo) info = info_of (ref, digit, NULL);
+  g_autoptr (HfDeploymentInfo) info = info_of (ref, digit, runtime);
   g_autoptr (HfStaging) staging = stage (installation, info);
   g_autofree char *before = active_of (installation, ref);
   (void)!hf_publish (staging, info, before, FALSE, &error);
@@ -223,15 +231,30 @@ deployed_path (const char *ref, const char *name)
   return g_strconcat (HF_DEPLOY_DIR "/", ref, "/", name, NULL);
 }
 
+void
+uninstall (HfInstallation *installation, const char *ref)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (HfRef) parsed = ref_of (ref);
+  (void)!hf_remove_ref (installation, parsed, FALSE, &error);
+  g_assert_no_error (error);
+}
+
+void
+add_root (HfInstallation *installation, const char *path, const char *ref, const char *link)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (HfRef) parsed = ref_of (ref);
+  (void)!hf_root_add (installation, path, parsed, link, &error);
+  g_assert_no_error (error);
+}
+
 /* Deploys and removes @ref, and returns the entry's path.  Nothing else of that commit is there. */
 char *
 removed (HfInstallation *installation, const char *ref, char digit)
 {
-  g_autoptr (GError) error = NULL;
-  g_autoptr (HfRef) parsed = ref_of (ref);
   g_autofree char *name = deploy (installation, ref, digit);
-  (void)!hf_remove_ref (installation, parsed, FALSE, &error);
-  g_assert_no_error (error);
+  uninstall (installation, ref);
   g_autoptr (GPtrArray) names = names_in (installation->root_fd, HF_REMOVED_DIR);
   for (guint i = 0; i < names->len; i++)
     if (g_strcmp0 (hf_removed_name_deployment (names->pdata[i]), name) == 0)

@@ -46,6 +46,10 @@ void configure (HfInstallation *installation, const char *line);
 HfDeploymentInfo *info_of (const char *ref, char digit, const char *runtime);
 HfStaging *stage (HfInstallation *installation, const HfDeploymentInfo *info);
 char *deploy (HfInstallation *installation, const char *ref, char digit);
+char *deploy_needing (HfInstallation *installation, const char *ref, char digit,
+                      const char *runtime);
+void uninstall (HfInstallation *installation, const char *ref);
+void add_root (HfInstallation *installation, const char *path, const char *ref, const char *link);
 char *removed (HfInstallation *installation, const char *ref, char digit);
 char *active_of (HfInstallation *installation, const char *ref);
 char *deployed_path (const char *ref, const char *name);

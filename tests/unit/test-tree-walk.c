@@ -26,7 +26,10 @@ met_clear (Met *met)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Met, met_clear)
 
-#define MET_INIT { g_ptr_array_new_with_free_func (g_free), 0 }
+#define MET_INIT                                                                                   \
+  {                                                                                                \
+    g_ptr_array_new_with_free_func (g_free), 0                                                     \
+  }
 
 static gboolean
 meet (const HfTreeWalk *walk, int dfd, const char *name, ino_t inode, gpointer data)

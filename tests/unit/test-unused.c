@@ -5,7 +5,6 @@
 #include "core/unused.h"
 
 #include "core/lease.h"
-#include "core/publish.h"
 #include "core/remove.h"
 #include "core/roots.h"
 #include "support.h"
@@ -14,18 +13,6 @@
 #include <sys/resource.h>
 
 #define SECOND "runtime/org.test.Second/x86_64/1"
-
-/* Deploys @ref with @runtime recorded as what it needs. */
-static void
-deploy_needing (HfInstallation *installation, const char *ref, char digit, const char *runtime)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (HfDeploymentInfo) info = info_of (ref, digit, runtime);
-  g_autoptr (HfStaging) staging = stage (installation, info);
-  g_autofree char *before = active_of (installation, ref);
-  (void)!hf_publish (staging, info, before, FALSE, &error);
-  g_assert_no_error (error);
-}
 
 /* The refs, with a star after what is in use. */
 static void
@@ -63,9 +50,9 @@ test_needed (Fixture *fixture, gconstpointer data)
   assert_check (installation, RUNTIME, HF_ERROR_NOT_FOUND);
   g_autofree char *name = deploy (installation, RUNTIME, 'a');
   g_autofree char *other = deploy (installation, SECOND, 'b');
-  deploy_needing (installation, SECOND, 'd', SECOND);
+  g_free (deploy_needing (installation, SECOND, 'd', SECOND));
   assert_unused (installation, RUNTIME " " SECOND);
-  deploy_needing (installation, APP, 'c', RUNTIME);
+  g_free (deploy_needing (installation, APP, 'c', RUNTIME));
   assert_unused (installation, SECOND);
   assert_check (installation, RUNTIME, HF_ERROR_IN_USE);
   assert_check (installation, APP, HF_ERROR_IN_USE);
@@ -80,15 +67,15 @@ test_previous (Fixture *fixture, gconstpointer data)
   configure (installation, "keep-previous=1");
   g_autofree char *first = deploy (installation, RUNTIME, 'a');
   g_autofree char *second = deploy (installation, SECOND, 'b');
-  deploy_needing (installation, APP, 'c', RUNTIME);
-  deploy_needing (installation, APP, 'd', SECOND);
+  g_free (deploy_needing (installation, APP, 'c', RUNTIME));
+  g_free (deploy_needing (installation, APP, 'd', SECOND));
   assert_unused (installation, "");
   g_autoptr (GError) error = NULL;
   g_autoptr (HfRef) ref = ref_of (RUNTIME);
   g_assert_false (hf_remove_ref (installation, ref, FALSE, &error));
   g_assert_error (error, HF_ERROR, HF_ERROR_IN_USE);
   g_assert_nonnull (strstr (error->message, "rollback"));
-  deploy_needing (installation, APP, 'e', SECOND);
+  g_free (deploy_needing (installation, APP, 'e', SECOND));
   assert_unused (installation, RUNTIME);
 }
 
@@ -98,7 +85,7 @@ test_damaged (Fixture *fixture, gconstpointer data)
 {
   HfInstallation *installation = fixture->installation;
   g_autofree char *name = deploy (installation, RUNTIME, 'a');
-  deploy_needing (installation, APP, 'b', RUNTIME);
+  g_free (deploy_needing (installation, APP, 'b', RUNTIME));
   g_autofree char *app = active_of (installation, APP);
   g_autofree char *path = deployed_path (APP, app);
   hf_autofd int fd = open_dir_at (installation->root_fd, path);
@@ -134,13 +121,10 @@ test_rooted (Fixture *fixture, gconstpointer data)
 {
   HfInstallation *installation = fixture->installation;
   g_autoptr (GError) error = NULL;
-  g_autoptr (HfRef) app = ref_of (APP);
   g_autofree char *first = deploy (installation, RUNTIME, 'a');
-  deploy_needing (installation, APP, 'b', RUNTIME);
-  (void)!hf_root_add (installation, "local/mine", app, NULL, &error);
-  g_assert_no_error (error);
-  (void)!hf_remove_ref (installation, app, FALSE, &error);
-  g_assert_no_error (error);
+  g_free (deploy_needing (installation, APP, 'b', RUNTIME));
+  add_root (installation, "local/mine", APP, NULL);
+  uninstall (installation, APP);
   assert_unused (installation, "");
   (void)!hf_root_remove (installation, "local/mine", &error);
   g_assert_no_error (error);
@@ -171,7 +155,7 @@ static void
 test_starved (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *name = deploy (fixture->installation, RUNTIME, 'a');
-  deploy_needing (fixture->installation, APP, 'b', RUNTIME);
+  g_free (deploy_needing (fixture->installation, APP, 'b', RUNTIME));
   run_child (starved, fixture->installation);
 }
 
