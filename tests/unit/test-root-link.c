@@ -145,8 +145,7 @@ test_many (Linked *linked, gconstpointer data)
   g_autoptr (GPtrArray) roots = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_root_free);
   for (guint i = 0; i < 600; i++)
     {
-      HfRoot *root
-          = hf_root_new ("local/mine", linked->root->ref, linked->root->deployment);
+      HfRoot *root = hf_root_new ("local/mine", linked->root->ref, linked->root->deployment);
       if (i % 3 > 0)
         {
           root->link = i % 3 == 1 ? g_strdup (linked->link) : g_strdup ("/nonesuch");
