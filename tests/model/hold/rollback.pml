@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Who goes back to a previous deployment: rollback.c.
+ */
+
+proctype roller(byte id)
+{
+  REGISTERS;
+  byte to;
+  TAKE(change_lock);                             /* hf_rollback */
+  change_begin();
+  STEP(                                          /* choose */
+    if
+    :: current != 0 && is_previous(1) -> to = 1
+#if N >= 2
+    :: current != 0 && is_previous(2) -> to = 2
+#endif
+#if N >= 3
+    :: current != 0 && is_previous(3) -> to = 3
+#endif
+#if N >= 4
+    :: current != 0 && is_previous(4) -> to = 4
+#endif
+    :: else
+    fi);
+  if
+  :: to != 0 ->
+#ifdef FAULT_HOLD_REPLACED_FIRST
+     STEP(hold = to; check_chosen());
+#endif
+#if !defined(FAULT_HOLD_REPLACED_FIRST) && !defined(FAULT_FLIP_BEFORE_HOLD)
+     STEP(hold_new = to; check_chosen());        /* hf_held_announce */
+#endif
+     STEP(current = to; chosen = to; check_deployed(); check_chosen()); /* hf_active_set */
+#ifdef FAULT_FLIP_BEFORE_HOLD
+     STEP(hold = to);
+#endif
+     drop_stale(to);                             /* the announced one takes its place */
+#ifndef FAULT_ROLLBACK_KEEPS_ALL
+     retain(to);
+#endif
+     to = 0
+  :: else
+  fi;
+  change_end();
+  RELEASE(change_lock);
+  END
+}
