@@ -18,6 +18,9 @@
 
 #define METADATA_PATH HF_TREE_DIR "/" HF_METADATA_FILE
 
+/* Each one that fails saw an update, and the end of a runtime. */
+#define TRIES 8
+
 /* All that a launch holds until bubblewrap has it. */
 typedef struct
 {
@@ -79,28 +82,65 @@ acquire_runtime (const HfLaunch *launch, const HfRef *runtime, GError **error)
   return NULL;
 }
 
-static gboolean
-gather (const HfLaunch *launch, Parts *parts, GError **error)
+static HfImageRole
+role_of (const HfRef *ref, const HfMetadata *metadata)
 {
+  if (!hf_ref_is_app (ref))
+    return HF_IMAGE_USR;
+  return metadata->runtime != NULL ? HF_IMAGE_APP : HF_IMAGE_ROOT;
+}
+
+static gboolean
+lease (const HfLaunch *launch, Parts *parts, GError **error)
+{
+  parts_clear (parts);
   parts->lease = hf_lease_acquire (launch->installation, launch->ref, error);
   if (parts->lease == NULL)
     return FALSE;
   parts->metadata = read_metadata (parts->lease, error);
   if (parts->metadata == NULL)
     return FALSE;
-  HfImageRole role = !hf_ref_is_app (launch->ref)       ? HF_IMAGE_USR
-                     : parts->metadata->runtime != NULL ? HF_IMAGE_APP
-                                                        : HF_IMAGE_ROOT;
-  if (role == HF_IMAGE_APP)
+  if (role_of (launch->ref, parts->metadata) != HF_IMAGE_APP)
+    return TRUE;
+  parts->runtime_lease = acquire_runtime (launch, parts->metadata->runtime, error);
+  return parts->runtime_lease != NULL;
+}
+
+/* An update may overtake us between the two leases, and nothing in service needs the former runtime then:
+ * it may be uninstalled.  What is deployed by now is run in its place.  If that is the same deployment as
+ * before, it is its runtime that is missing. */
+static gboolean
+lease_what_is_deployed (const HfLaunch *launch, Parts *parts, GError **error)
+{
+  g_autofree char *lacking = NULL;
+  for (guint tries = 0;; tries++)
     {
-      parts->runtime_lease = acquire_runtime (launch, parts->metadata->runtime, error);
-      if (parts->runtime_lease == NULL)
-        return FALSE;
+      g_autoptr (GError) failed = NULL;
+      if (lease (launch, parts, &failed))
+        return TRUE;
+      if (parts->lease == NULL || !hf_error_is (failed, HF_ERROR_NOT_FOUND)
+          || g_strcmp0 (parts->lease->name, lacking) == 0 || tries + 1 >= TRIES)
+        {
+          g_propagate_error (error, g_steal_pointer (&failed));
+          return FALSE;
+        }
+      g_free (lacking);
+      lacking = g_strdup (parts->lease->name);
+    }
+}
+
+static gboolean
+gather (const HfLaunch *launch, Parts *parts, GError **error)
+{
+  if (!lease_what_is_deployed (launch, parts, error))
+    return FALSE;
+  if (parts->runtime_lease != NULL)
+    {
       parts->runtime = hf_image_open (parts->runtime_lease, HF_IMAGE_USR, error);
       if (parts->runtime == NULL)
         return FALSE;
     }
-  parts->image = hf_image_open (parts->lease, role, error);
+  parts->image = hf_image_open (parts->lease, role_of (launch->ref, parts->metadata), error);
   return parts->image != NULL;
 }
 
@@ -147,7 +187,7 @@ start (const HfLaunch *launch, const Parts *parts, int sync_fd, HfRelay *relay, 
  * @status: (out): the instance's exit status, or 128 + N if signal N ended it
  *
  * Runs an image until its main process ends, passing signals on to it.  What that process leaves
- * running keeps the locks.
+ * running keeps the locks.  What is deployed all the time is never refused, whoever updates it.
  *
  * Locks: takes a shared lock on the `.ref` of the image and of its runtime, without waiting.
  *

@@ -183,6 +183,24 @@ the_runtime_goes_before_its_lock() {
 }
 promise 'a launch whose runtime goes meanwhile names it' the_runtime_goes_before_its_lock
 
+# The app was leased as it was before an update to another runtime; so nothing needs the former any more.
+the_former_runtime_goes_before_its_lock() {
+  installed archive-1 "$HELLO"
+  stopped lease-opened run org.example.Hello
+  hf install "$FIXTURES/platform-1" --ref="${PLATFORM%/1}/2"
+  cp -a "$FIXTURES/hello-2" "$T/image"
+  sed -i '/^runtime=/s,/1$,/2,' "$T/image/metadata"
+  hf install "$T/image" --ref="$HELLO"
+  hf uninstall --unused
+  equal "$(hf list --columns=ref)" "$(printf '%s\n' "$HELLO" "${PLATFORM%/1}/2")"
+  continued 0
+  equal "$(cat "$T/output")" 'Hello from org.example.Hello 2'
+  await_entries_free
+  swept
+}
+promise 'a launch that an update to another runtime overtakes starts the new app' \
+  the_former_runtime_goes_before_its_lock
+
 # The sweep has seen the symlink that an exchange is about to replace.
 moved_while_a_sweep_looks() {
   installed archive-1 "$HELLO"
