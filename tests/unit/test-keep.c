@@ -39,8 +39,7 @@ removed_at (HfInstallation *installation, const char *path, gint64 seconds)
 {
   const char *deployment = hf_removed_name_deployment (strchr (path, '/') + 1);
   char *moved = g_strdup_printf (HF_REMOVED_DIR "/%012" G_GINT64_FORMAT ".%s", seconds, deployment);
-  g_assert_no_errno (
-      renameat (installation->root_fd, path, installation->root_fd, moved));
+  g_assert_no_errno (renameat (installation->root_fd, path, installation->root_fd, moved));
   g_assert_cmpint (hf_removed_name_time (strchr (moved, '/') + 1), ==, seconds);
   return moved;
 }

@@ -17,7 +17,7 @@ typedef struct
   HfInstallation *installation; /* not owned */
   HfStore store;
   HfRepair *repair; /* owned */
-  GString *told;    /* owned; what was told when it was found, and before anything was done about it */
+  GString *told; /* owned; what was told when it was found, and before anything was done about it */
 } Repairing;
 
 static void
@@ -261,8 +261,8 @@ test_active (Repairing *repairing, gconstpointer data)
   assert_found (repairing, "", HF_FINDING_MENDED);
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      g_autofree char *told = g_strdup_printf (HF_DEPLOY_DIR "/" APP "/" HF_ACTIVE_LINK ": %s\n",
-                                               cases[i].cause);
+      g_autofree char *told
+          = g_strdup_printf (HF_DEPLOY_DIR "/" APP "/" HF_ACTIVE_LINK ": %s\n", cases[i].cause);
       relink (installation, cases[i].target);
       look_at_active (repairing, TRUE);
       assert_found (repairing, told, HF_FINDING_PLANNED);
@@ -327,9 +327,9 @@ test_debris (Repairing *repairing, gconstpointer data)
     {
       const HfFinding *one = findings->pdata[i];
       g_assert_cmpint (one->outcome, ==,
-                       g_str_has_suffix (one->thing, "mine")              ? HF_FINDING_NOTED
+                       g_str_has_suffix (one->thing, "mine")          ? HF_FINDING_NOTED
                        : strcmp (one->thing, HF_FORMAT_FILE_NEW) == 0 ? HF_FINDING_MENDED
-                                                                          : HF_FINDING_PLANNED);
+                                                                      : HF_FINDING_PLANNED);
     }
   g_assert_false (exists (root_fd, HF_FORMAT_FILE_NEW));
   g_assert_true (exists (root_fd, "mine"));

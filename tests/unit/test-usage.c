@@ -89,8 +89,8 @@ put_object (HfInstallation *installation, const char *name, const char *first, c
   g_autofree char *text = g_strnfill (20000, 'x');
   g_autofree char *object = g_strconcat (HF_REPO_DIR "/" HF_OBJECTS_DIR "/aa/", name, NULL);
   const char *const paths[] = { first, second };
-  static const char *const above[] = { HF_REPO_DIR "/" HF_OBJECTS_DIR,
-                                       HF_REPO_DIR "/" HF_OBJECTS_DIR "/aa" };
+  static const char *const above[]
+      = { HF_REPO_DIR "/" HF_OBJECTS_DIR, HF_REPO_DIR "/" HF_OBJECTS_DIR "/aa" };
   for (gsize i = 0; i < G_N_ELEMENTS (above); i++)
     put_dir (installation->root_fd, above[i], 0755);
   put_file (installation->root_fd, object, text, 0644);
@@ -98,8 +98,7 @@ put_object (HfInstallation *installation, const char *name, const char *first, c
     if (paths[i] != NULL)
       {
         g_autofree char *link = g_strconcat (paths[i], "/" HF_TREE_DIR "/", name, NULL);
-        g_assert_no_errno (
-            linkat (installation->root_fd, object, installation->root_fd, link, 0));
+        g_assert_no_errno (linkat (installation->root_fd, object, installation->root_fd, link, 0));
       }
   return bytes_at (installation->root_fd, object);
 }
@@ -189,8 +188,8 @@ read_unprivileged (gpointer data)
   g_autoptr (HfUsage) usage = read_usage (fixture->installation, NULL);
   g_assert_cmpuint (usage->rows->len, ==, 1);
   g_assert_cmpint (row_of (usage, 'a')->state, ==, HF_USAGE_ACTIVE);
-  g_assert_true (g_ptr_array_find_with_equal_func (usage->unread, HF_REMOVED_DIR, g_str_equal,
-                                                   NULL));
+  g_assert_true (
+      g_ptr_array_find_with_equal_func (usage->unread, HF_REMOVED_DIR, g_str_equal, NULL));
 }
 
 static void

@@ -49,10 +49,10 @@ static char *
 letters_of (const HfWhySubject *subject)
 {
   static const char letters[]
-      = { [HF_WHY_ACTIVE] = 'a',  [HF_WHY_PREVIOUS] = 'p', [HF_WHY_PENDING] = 'n',
-          [HF_WHY_ROOT] = 'r',    [HF_WHY_SPARED] = 's',   [HF_WHY_HELD] = 'h',
+      = { [HF_WHY_ACTIVE] = 'a',   [HF_WHY_PREVIOUS] = 'p', [HF_WHY_PENDING] = 'n',
+          [HF_WHY_ROOT] = 'r',     [HF_WHY_SPARED] = 's',   [HF_WHY_HELD] = 'h',
           [HF_WHY_BUILDING] = 'b', [HF_WHY_SWEEPING] = 'w', [HF_WHY_DAMAGED] = 'd',
-          [HF_WHY_NEEDED] = 'e',  [HF_WHY_PINNED] = 'i' };
+          [HF_WHY_NEEDED] = 'e',   [HF_WHY_PINNED] = 'i' };
   char *found = g_strnfill (subject->reasons->len, '?');
   for (guint i = 0; i < subject->reasons->len; i++)
     found[i] = letters[((const HfWhyReason *)subject->reasons->pdata[i])->code];
@@ -231,13 +231,15 @@ test_objects (Sweeping *sweeping, gconstpointer data)
   g_autofree char *path = removed (installation, APP, 'a');
   hf_autofd int fd = open_dir_at (installation->root_fd, path);
   g_autofree char *tree = g_strdup_printf (HF_PINS_DIR "/%064x.dirtree", 1);
-  put_file (fd, tree, "name\x12\x34\x56\x78" "bcdefghijklmnopqrstuvwxyz12", 0644);
+  put_file (fd, tree,
+            "name\x12\x34\x56\x78"
+            "bcdefghijklmnopqrstuvwxyz12",
+            0644);
   g_autoptr (HfWhy) why = load (installation);
   const HfWhySubject *subject = subject_of (why, 'a');
   g_autofree char *commit = g_strconcat (subject->info->commit, ".commit", NULL);
   g_autofree char *pinned = g_strdup_printf ("%064x.dirtree", 1);
-  static const char named[]
-      = "1234567862636465666768696a6b6c6d6e6f707172737475767778797a313200";
+  static const char named[] = "1234567862636465666768696a6b6c6d6e6f707172737475767778797a313200";
   g_autofree char *file = g_strconcat (named, ".file", NULL);
   g_autofree char *other = g_strdup_printf ("%064x.file", 2);
   g_assert_true (hf_why_needs_object (why, subject, commit));
@@ -246,7 +248,8 @@ test_objects (Sweeping *sweeping, gconstpointer data)
   g_assert_false (hf_why_needs_object (why, subject, file));
   /* The last byte of it, too. */
   g_assert_no_errno (unlinkat (fd, tree, 0));
-  const char bytes[] = "name\x12\x34\x56\x78" "bcdefghijklmnopqrstuvwxyz12";
+  const char bytes[] = "name\x12\x34\x56\x78"
+                       "bcdefghijklmnopqrstuvwxyz12";
   hf_autofd int new = openat (fd, tree, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
   g_assert_cmpint (write (new, bytes, sizeof bytes), ==, sizeof bytes);
   g_assert_true (hf_why_needs_object (why, subject, file));
