@@ -27,6 +27,11 @@
 #define HF_SYSTEM_INSTALLATION "/var/lib/holdfast"
 #define HF_USER_INSTALLATION   "holdfast" /* below $XDG_DATA_HOME */
 
+/* Below the system's configuration: which installations there are besides. */
+#define HF_SYSCONF_NAME "holdfast"
+#define HF_NAMED_DIR    "installations.d"
+#define HF_NAMED_SUFFIX ".conf"
+
 /* A branch directory, deploy/KIND/ID/ARCH/BRANCH. */
 #define HF_ACTIVE_LINK     "active"
 #define HF_ACTIVE_LINK_NEW "active.new" /* renamed over the former */
