@@ -5,6 +5,7 @@
  */
 #include "core/restore.h"
 #include "core/history.h"
+#include "core/runtime.h"
 #include "core/settle.h"
 #include "options.h"
 #include "output.h"
@@ -50,9 +51,7 @@ static gboolean
 restore_runtime (HfInstallation *installation, const GPtrArray *list, const HfRestorable *app,
                  GError **error)
 {
-  g_autoptr (HfDeployed) present
-      = app->runtime == NULL ? NULL : hf_deployed_get (installation, app->runtime, NULL);
-  if (app->runtime == NULL || present != NULL)
+  if (app->runtime == NULL || hf_runtime_find (installation, app->runtime, NULL))
     return TRUE;
   for (guint i = 0; i < list->len; i++)
     {

@@ -15,6 +15,7 @@ typedef struct
   int staging_fd;
   int removed_fd;
   HfLedger *ledger; /* not owned; where a sweep counts what goes, or %NULL while none works */
+  GPtrArray *others; /* owned; of HfInstallation: which share runtimes with it; or %NULL */
 } HfInstallation;
 
 typedef enum

@@ -9,10 +9,10 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "branch.h"
-#include "deployed.h"
 #include "layout.h"
 #include "lock.h"
 #include "previous.h"
+#include "runtime.h"
 #include "settle.h"
 
 #include <stdio.h>
@@ -33,9 +33,7 @@ check_still_wanted (HfInstallation *installation, const HfDeploymentInfo *info,
   if (info->runtime == NULL)
     return TRUE;
   g_autoptr (HfRef) runtime = hf_ref_parse (info->runtime, error);
-  g_autoptr (HfDeployed) deployed
-      = runtime == NULL ? NULL : hf_deployed_get (installation, runtime, error);
-  return deployed != NULL;
+  return runtime != NULL && hf_runtime_find (installation, runtime, error);
 }
 
 /* What is to be published, and what it replaces. */

@@ -13,6 +13,7 @@
 #include "lock.h"
 #include "previous.h"
 #include "retire.h"
+#include "runtime.h"
 #include "settle.h"
 #include "unused.h"
 
@@ -70,13 +71,30 @@ any_runtime (const GPtrArray *refs)
   return FALSE;
 }
 
+static gboolean
+check_dependents (HfInstallation *installation, const GPtrArray *going, GError **error)
+{
+  g_autoptr (GPtrArray) dependents = hf_runtime_dependents (installation);
+  for (guint i = 0; i < dependents->len; i++)
+    {
+      const HfDependent *one = dependents->pdata[i];
+      const HfDeployed *app = one->deployed;
+      if (contains_ref (going, app->info->runtime))
+        return hf_throw (error, HF_ERROR_IN_USE,
+                         "%s of %s needs %s: uninstall it there, or give --force-remove",
+                         app->ref->full, one->where->path, app->info->runtime);
+    }
+  return TRUE;
+}
+
 /**
  * hf_remove_check:
  * @installation: an installation
  * @going: (element-type HfRef): what is to be uninstalled together
  *
  * What is kept for rollback counts like what is active: without its runtime there is no going back to it.
- * Only a runtime costs a look at what else is deployed.
+ * So does what another installation of the system's has that would find its runtime nowhere else.
+ * Applications of users are not known.  Only a runtime costs a look at what else is deployed.
  *
  * Locks: none; under `lock` the answer stays true.
  *
@@ -100,7 +118,7 @@ hf_remove_check (HfInstallation *installation, const GPtrArray *going, GError **
                          one->standing == HF_STANDING_ACTIVE ? "" : ", as it is kept for rollback,",
                          runtime);
     }
-  return TRUE;
+  return check_dependents (installation, going, error);
 }
 
 static gboolean

@@ -10,9 +10,9 @@
 #include "base/fd.h"
 #include "base/ofd-lock.h"
 #include "branch.h"
-#include "deployed.h"
 #include "layout.h"
 #include "lock.h"
+#include "runtime.h"
 #include "settle.h"
 
 #include <errno.h>
@@ -209,11 +209,10 @@ check_runtime (HfInstallation *installation, const Held *held, GError **error)
   if (info == NULL || info->runtime == NULL)
     return info != NULL;
   g_autoptr (HfRef) runtime = hf_ref_parse (info->runtime, error);
-  g_autoptr (HfDeployed) deployed
-      = runtime == NULL ? NULL : hf_deployed_get (installation, runtime, error);
-  if (deployed == NULL)
+  gboolean found = runtime != NULL && hf_runtime_find (installation, runtime, error);
+  if (!found)
     g_prefix_error (error, "%s needs a runtime: ", info->ref->full);
-  return deployed != NULL;
+  return found;
 }
 
 static gboolean

@@ -8,10 +8,10 @@
 #include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "deployed.h"
 #include "layout.h"
 #include "lock.h"
 #include "previous.h"
+#include "runtime.h"
 #include "settle.h"
 
 /* A runtime that has gone would make it an application that cannot start. */
@@ -27,10 +27,10 @@ check_runtime (HfInstallation *installation, int branch_fd, const char *name, GE
   g_autoptr (HfRef) runtime = hf_ref_parse (info->runtime, error);
   if (runtime == NULL)
     return FALSE;
-  g_autoptr (HfDeployed) deployed = hf_deployed_get (installation, runtime, error);
-  if (deployed == NULL)
+  gboolean found = hf_runtime_find (installation, runtime, error);
+  if (!found)
     g_prefix_error (error, "The earlier deployment needs a runtime: ");
-  return deployed != NULL;
+  return found;
 }
 
 /* The hold is announced first: it counts once `active` names the same, so that a crash in between changes

@@ -18,18 +18,20 @@
 #include "ref-glob.h"
 #include "restore.h"
 #include "roots.h"
+#include "runtime.h"
 
 #include <errno.h>
 
 typedef struct
 {
   HfInstallation *installation;
-  HfConfig *config;    /* owned */
-  HfRoots *roots;      /* owned */
-  GPtrArray *all;      /* owned; of HfDeployed: everything in service */
-  GPtrArray *removed;  /* owned; of HfRestorable */
-  GHashTable *needed;  /* owned; the full refs that something names, of those two */
-  HfHolders *snapshot; /* owned; read when first needed */
+  HfConfig *config;     /* owned */
+  HfRoots *roots;       /* owned */
+  GPtrArray *all;       /* owned; of HfDeployed: everything in service */
+  GPtrArray *removed;   /* owned; of HfRestorable */
+  GPtrArray *elsewhere; /* owned; of HfDependent: what other installations have on these runtimes */
+  GHashTable *needed;   /* owned; the full refs that something names, of those three */
+  HfHolders *snapshot;  /* owned; read when first needed */
 } Look;
 
 static void
@@ -39,6 +41,7 @@ look_clear (Look *look)
   hf_roots_free (look->roots);
   g_clear_pointer (&look->all, g_ptr_array_unref);
   g_clear_pointer (&look->removed, g_ptr_array_unref);
+  g_clear_pointer (&look->elsewhere, g_ptr_array_unref);
   g_clear_pointer (&look->needed, g_hash_table_unref);
   hf_holders_free (look->snapshot);
 }
@@ -49,6 +52,7 @@ look_init (Look *look, HfInstallation *installation, GError **error)
 {
   look->installation = installation;
   look->needed = g_hash_table_new (g_str_hash, g_str_equal);
+  look->elsewhere = hf_runtime_dependents (installation);
   return (look->config = hf_config_load (installation, error)) != NULL
          && (look->roots = hf_roots_load (installation, error)) != NULL
          && (look->all = hf_deployed_list_in_service (installation, error)) != NULL
@@ -72,6 +76,9 @@ collect_needed (Look *look)
       if (one->runtime != NULL && hf_roots_find (look->roots, deployment) != NULL)
         g_hash_table_add (look->needed, one->runtime->full);
     }
+  for (guint i = 0; i < look->elsewhere->len; i++)
+    g_hash_table_add (look->needed,
+                      ((const HfDependent *)look->elsewhere->pdata[i])->deployed->info->runtime);
 }
 
 static gboolean
@@ -114,8 +121,9 @@ is_held (Look *look, const HfRef *ref, gboolean *out, GError **error)
  * hf_unused_list:
  * @installation: an installation
  *
- * Only what is in this installation counts.  An application of another one, which runs on a runtime of this
- * one, is not seen unless it is running: then the runtime is listed with `in_use` set, and is not to go.
+ * What is in this installation counts, and what the system's others have that would find its runtime nowhere
+ * else.  An application of a user's own, which runs on a runtime of this one, is not seen unless it is
+ * running: then the runtime is listed with `in_use` set, and is not to go.
  *
  * Locks: none; under `lock` the answer stays true, but for what is held.
  *

@@ -14,6 +14,7 @@
 #include "layout.h"
 #include "previous.h"
 #include "ref-glob.h"
+#include "runtime.h"
 #include "settle.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@ static void
 reason_free (HfWhyReason *reason)
 {
   g_free (reason->text);
+  g_free (reason->where);
   g_clear_pointer (&reason->holders, g_ptr_array_unref);
   g_free (reason);
 }
@@ -229,6 +231,7 @@ is_active (const HfWhySubject *subject)
 static void
 add_needs (const HfWhy *why)
 {
+  g_autoptr (GPtrArray) elsewhere = hf_runtime_dependents (why->installation);
   for (guint i = 0; i < why->subjects->len; i++)
     {
       HfWhySubject *subject = why->subjects->pdata[i];
@@ -241,6 +244,13 @@ add_needs (const HfWhy *why)
           if (app->info != NULL && is_active (app)
               && g_strcmp0 (app->info->runtime, runtime->full) == 0)
             (void)add_reason (subject, HF_WHY_NEEDED, app->info->ref->full);
+        }
+      for (guint j = 0; j < elsewhere->len; j++)
+        {
+          const HfDependent *app = elsewhere->pdata[j];
+          if (strcmp (app->deployed->info->runtime, runtime->full) == 0)
+            add_reason (subject, HF_WHY_NEEDED, app->deployed->ref->full)->where
+                = g_strdup (app->where->path);
         }
       const char *pattern = hf_ref_glob_find (why->keep->config->pinned, runtime);
       if (pattern != NULL)

@@ -28,6 +28,7 @@ typedef struct
 {
   HfWhyCode code;
   char *text;         /* owned; what is damaged, the app that needs it, or the pattern; or %NULL */
+  char *where;        /* owned; the path of the installation that the app is in, if it is another */
   const HfRoot *root; /* not owned; for a root */
   gint64 until;       /* seconds since 1970, for what is spared */
   GPtrArray *holders; /* owned; of HfHolder, may be empty, for what is locked; or %NULL */

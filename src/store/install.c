@@ -12,6 +12,7 @@
 #include "core/deployed.h"
 #include "core/layout.h"
 #include "core/metadata.h"
+#include "core/runtime.h"
 #include "fetch.h"
 #include "remotes.h"
 #include "source.h"
@@ -116,15 +117,8 @@ verify_commit (Wanted *wanted, OstreeRepo *repo, HfMetadata **out_metadata, GErr
   return *out_metadata != NULL;
 }
 
-static gboolean
-runtime_is_deployed (Wanted *wanted, const HfRef *runtime)
-{
-  g_autoptr (HfDeployed) deployed
-      = hf_deployed_get (wanted->context->store->installation, runtime, NULL);
-  return deployed != NULL;
-}
-
-/* The remote that the application comes from is asked first, then all. */
+/* One that the system has will do, too.  If not, the remote that the application comes from is asked
+ * first, then all. */
 static gboolean
 install_runtime (Wanted *wanted, const HfRef *runtime, GError **error)
 {
@@ -134,7 +128,7 @@ install_runtime (Wanted *wanted, const HfRef *runtime, GError **error)
   g_autoptr (HfRef) found = NULL;
   g_autoptr (GError) failed = NULL;
   gboolean changed;
-  if (runtime_is_deployed (wanted, runtime))
+  if (hf_runtime_find (store->installation, runtime, NULL))
     return TRUE;
   if (!hf_remote_find (store, wanted->remote->name, runtime, &remote, &found, cancellable, &failed))
     {
@@ -339,10 +333,9 @@ install_local_attempt (const HfInstallContext *context, const char *source, cons
   if (build->info->runtime != NULL)
     {
       g_autoptr (HfRef) runtime = hf_ref_parse (build->info->runtime, error);
-      g_auto (Wanted) wanted = { .context = context, .ref = ref };
       if (runtime == NULL)
         return FALSE;
-      if (!runtime_is_deployed (&wanted, runtime))
+      if (!hf_runtime_find (context->store->installation, runtime, NULL))
         return hf_throw (error, HF_ERROR_NOT_FOUND,
                          "%s needs %s, which is not installed: install it first", ref->full,
                          runtime->full);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Runtimes that installations share.
+ */
+#include "runtime.h"
+
+#include "base/error.h"
+
+static gboolean
+is_deployed (HfInstallation *installation, const HfRef *ref, GError **error)
+{
+  g_autoptr (HfDeployed) deployed = hf_deployed_get (installation, ref, error);
+  return deployed != NULL;
+}
+
+/* What is wrong with another installation is its own affair. */
+static gboolean
+others_have (HfInstallation *installation, const HfRef *ref)
+{
+  for (guint i = 0; installation->others != NULL && i < installation->others->len; i++)
+    if (is_deployed (installation->others->pdata[i], ref, NULL))
+      return TRUE;
+  return FALSE;
+}
+
+/**
+ * hf_runtime_find:
+ * @installation: where an application is or is to be
+ * @runtime: what it needs
+ *
+ * Locks: none; under `lock` the answer stays true if it is in @installation itself.
+ *
+ * Returns: %FALSE with %HF_ERROR_NOT_FOUND if @runtime is neither there nor in another installation that
+ *   shares with it, or another error
+ */
+gboolean
+hf_runtime_find (HfInstallation *installation, const HfRef *runtime, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  if (is_deployed (installation, runtime, &failed))
+    return TRUE;
+  if (hf_error_is (failed, HF_ERROR_NOT_FOUND) && others_have (installation, runtime))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&failed));
+  return FALSE;
+}
+
+static void
+dependent_free (gpointer data)
+{
+  hf_deployed_free (((HfDependent *)data)->deployed);
+  g_free (data);
+}
+
+/* Whether nobody but @installation has the runtime that @app names. */
+static gboolean
+depends (HfInstallation *installation, const HfDeployed *app)
+{
+  g_autoptr (HfRef) runtime
+      = app->info->runtime == NULL ? NULL : hf_ref_parse (app->info->runtime, NULL);
+  return runtime != NULL && hf_ref_compare (runtime, app->ref) != 0
+         && is_deployed (installation, runtime, NULL) && !others_have (installation, runtime);
+}
+
+/**
+ * hf_runtime_dependents:
+ * @installation: an installation
+ *
+ * Of installations that are users' own nothing can be known here.
+ *
+ * Locks: none.
+ *
+ * Returns: (transfer full) (element-type HfDependent): what the other installations have in service, active or
+ *   kept for rollback, and what only finds its runtime in this one
+ */
+GPtrArray *
+hf_runtime_dependents (HfInstallation *installation)
+{
+  GPtrArray *found = g_ptr_array_new_with_free_func (dependent_free);
+  for (guint i = 0; installation->others != NULL && i < installation->others->len; i++)
+    {
+      HfInstallation *other = installation->others->pdata[i];
+      g_autoptr (GError) failed = NULL;
+      g_autoptr (GPtrArray) all = hf_deployed_list_in_service (other, &failed);
+      if (all == NULL)
+        g_debug ("%s is not looked at: %s", other->path, failed->message);
+      for (guint j = all == NULL ? 0 : all->len; j-- > 0;)
+        {
+          if (!depends (installation, all->pdata[j]))
+            continue;
+          HfDependent *dependent = g_new0 (HfDependent, 1);
+          dependent->where = other;
+          dependent->deployed = g_ptr_array_steal_index (all, j);
+          g_ptr_array_add (found, dependent);
+        }
+    }
+  return found;
+}
