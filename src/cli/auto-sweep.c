@@ -8,6 +8,7 @@
 
 #include "base/test-hook.h"
 #include "core/config.h"
+#include "places.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -68,19 +69,27 @@ start (char *const *arguments)
  * hf_auto_sweep_start:
  * @program: the program, whose command has ended, well or not
  *
- * Starts a sweep in the background if there is something out of service that nothing keeps, and the
- * configuration does not say no.  Failure is not told: it costs nothing but time.
+ * Starts a sweep in the background of each installation that was changed, if there is something out of service
+ * that nothing keeps, and the configuration does not say no.  Failure is not told: it costs nothing but time.
  */
 void
 hf_auto_sweep_start (HfProgram *program)
 {
-  g_autoptr (HfInstallation) installation = NULL;
-  if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, NULL) || installation == NULL
-      || !is_wanted (installation))
+  if (!hf_program_resolve_name (program, NULL))
     return;
-  g_autofree char *where = g_strconcat ("--installation=", installation->path, NULL);
-  char *const arguments[] = { (char *)"holdfast",     where, (char *)"sweep", (char *)"--wait",
-                              (char *)"--background", NULL };
-  g_debug ("Starting a sweep of %s", installation->path);
-  start (arguments);
+  g_autoptr (GPtrArray) places = hf_places_own (program);
+  if (!program->changed_all)
+    g_ptr_array_set_size (places, 1);
+  for (guint i = 0; i < places->len; i++)
+    {
+      g_autoptr (HfInstallation) installation
+          = hf_place_open (places->pdata[i], HF_OPEN_EXISTING, NULL);
+      if (installation == NULL || !is_wanted (installation))
+        continue;
+      g_autofree char *where = g_strconcat ("--installation=", installation->path, NULL);
+      char *const arguments[] = { (char *)"holdfast",     where, (char *)"sweep", (char *)"--wait",
+                                  (char *)"--background", NULL };
+      g_debug ("Starting a sweep of %s", installation->path);
+      start (arguments);
+    }
 }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "core/deployed.h"
 #include "core/installation.h"
+#include "core/named.h"
 #include "core/sweep.h"
 
 typedef struct _HfCommand HfCommand;
@@ -17,7 +18,8 @@ typedef enum
   HF_SCOPE_DEFAULT, /* nothing was said: the system's for root, else the user's */
   HF_SCOPE_USER,
   HF_SCOPE_SYSTEM,
-  HF_SCOPE_PATH, /* --installation */
+  HF_SCOPE_NAMED, /* --installation=NAME */
+  HF_SCOPE_PATH,  /* --installation=PATH */
 } HfScope;
 
 /* Sweeps with the store's help.  %NULL where only holdfast-store can. */
@@ -28,12 +30,16 @@ typedef struct
   char **argv;              /* not owned; how the program was called, whole */
   const HfCommand *command; /* not owned; the one that runs */
   HfScope scope;
-  char *installation_path; /* owned; for %HF_SCOPE_PATH */
+  char *installation_name; /* owned; for %HF_SCOPE_NAMED */
+  char *installation_path; /* owned; for %HF_SCOPE_PATH, and for %HF_SCOPE_NAMED once it is known */
+  HfNamedList *named;      /* owned; read when it is first needed */
   gboolean json;
   gboolean quiet;
   gboolean verbose;
   gboolean help;
   gboolean version;
+  gboolean stopped;     /* a signal came: what is not begun is left */
+  gboolean changed_all; /* the command was about all of hf_places_own() */
   HfReclaim reclaim;
 } HfProgram;
 
@@ -60,6 +66,7 @@ gboolean hf_command_remotes (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_install (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_update (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_uninstall (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_installations (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_list (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_history (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_df (HfProgram *, int, char **, int *, GError **);
@@ -84,18 +91,24 @@ gboolean hf_reclaim_with_store (HfInstallation *installation, HfSweepReport *rep
 typedef struct
 {
   HfInstallation *installation; /* owned; where it is deployed */
-  HfInstallation *other;        /* owned; where its runtime may be too, or %NULL */
   HfDeployed *deployed;         /* owned */
 } HfFound;
 
 void hf_found_clear (HfFound *found);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (HfFound, hf_found_clear)
 
+void hf_program_clear (HfProgram *program);
+void hf_program_warn (const HfProgram *program);
 char *hf_program_path (HfProgram *program);
 gboolean hf_program_open (HfProgram *program, HfOpenMode mode, HfInstallation **out,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+GPtrArray *hf_program_open_all (HfProgram *program, GError **error);
+GPtrArray *hf_program_open_others (HfProgram *program, const HfInstallation *installation);
+void hf_program_share (HfProgram *program, HfInstallation *installation);
 gboolean hf_program_find (HfProgram *program, const char *text, const char *branch, HfFound *out,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 HfDeployed *hf_program_find_in (HfInstallation *installation, const char *text, const char *branch,
                                 GError **error);
+HfDeployed *hf_program_find_own (HfProgram *program, HfInstallation *installation, const char *text,
+                                 GError **error);
 GPtrArray *hf_program_list (HfInstallation *installation, GError **error);

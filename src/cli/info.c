@@ -6,11 +6,14 @@
 #include "options.h"
 #include "output.h"
 
-/* Instances of @ref, or of applications that run on it. */
+/* Instances of @ref, or of applications that run on it.  Those may be in another installation, but what is locked
+ * is in this one. */
 static GPtrArray *
 instances_of (HfInstallation *installation, const HfRef *ref, GError **error)
 {
-  g_autoptr (GPtrArray) all = hf_instances_list (installation, error);
+  g_autoptr (GPtrArray) only = g_ptr_array_new ();
+  g_ptr_array_add (only, installation);
+  g_autoptr (GPtrArray) all = hf_instances_list (only, error);
   if (all == NULL)
     return NULL;
   for (guint i = all->len; i-- > 0;)
@@ -60,6 +63,7 @@ print_table (const HfInstallation *installation, const HfDeployed *deployed,
   add_row (table, "size", hf_output_size (info->installed_size));
   add_row (table, "time", hf_output_time (info->time));
   add_row (table, "path", hf_output_deployment_path (installation, deployed));
+  add_row (table, "installation", g_strdup (hf_output_installation (installation)));
   add_row (table, "running", join_pids (instances));
   hf_table_print (table);
 }

@@ -12,6 +12,23 @@
 
 #define DEFAULT_COLUMNS "ref,commit,origin,size"
 #define ALL_COLUMNS     "ref,state,commit,serial,origin,size"
+/* Where no installation was chosen. */
+#define WHERE_COLUMN ",installation"
+
+/* A line of the table. */
+typedef struct
+{
+  HfInstallation *installation; /* not owned; where it is */
+  guint place;                  /* in the order in which they are looked through */
+  HfDeployed *deployed;         /* owned */
+} Line;
+
+static void
+line_free (gpointer data)
+{
+  hf_deployed_free (((Line *)data)->deployed);
+  g_free (data);
+}
 
 typedef struct
 {
@@ -100,6 +117,12 @@ text_time (const HfInstallation *installation, const HfDeployed *deployed)
   return hf_output_time (deployed->info->time);
 }
 
+static char *
+text_installation (const HfInstallation *installation, const HfDeployed *deployed)
+{
+  return g_strdup (hf_output_installation (installation));
+}
+
 static const Column table_columns[] = {
   { "ref", "Ref", text_ref },
   { "kind", "Kind", text_kind },
@@ -115,41 +138,47 @@ static const Column table_columns[] = {
   { "size", "Size", text_size },
   { "time", "Time", text_time },
   { "path", "Path", hf_output_deployment_path },
+  { "installation", "Installation", text_installation },
 };
 static const HfColumns columns = HF_COLUMNS (table_columns);
 
 static void
-print_table (const HfInstallation *installation, const GPtrArray *list, const GPtrArray *chosen)
+print_table (const GPtrArray *list, const GPtrArray *chosen)
 {
   g_autoptr (HfTable) table = hf_table_new ();
   for (guint i = 0; i < chosen->len; i++)
     hf_table_add_column (table, ((const Column *)chosen->pdata[i])->title);
   for (guint i = 0; i < list->len; i++)
     for (guint j = 0; j < chosen->len; j++)
-      hf_table_take_cell (table,
-                          ((const Column *)chosen->pdata[j])->text (installation, list->pdata[i]));
+      {
+        const Line *line = list->pdata[i];
+        const Column *column = chosen->pdata[j];
+        hf_table_take_cell (table, column->text (line->installation, line->deployed));
+      }
   hf_table_print (table);
 }
 
 /* Whether a rollback holds it, too: only the active one can be. */
 static void
-add_state (GVariantBuilder *builder, HfInstallation *installation, const HfDeployed *deployed)
+add_state (GVariantBuilder *builder, const Line *line)
 {
+  const HfDeployed *deployed = line->deployed;
   hf_json_add_bool (builder, "held",
                     deployed->standing == HF_STANDING_ACTIVE
-                        && hf_active_is_held (installation, deployed->ref));
+                        && hf_active_is_held (line->installation, deployed->ref));
   hf_json_add_bool (builder, "in_use", deployed->in_use);
 }
 
 static gboolean
-print_json (HfInstallation *installation, const GPtrArray *list, GError **error)
+print_json (const GPtrArray *list, GError **error)
 {
   g_autoptr (GVariantBuilder) builder = g_variant_builder_new (HF_JSON_LIST);
   for (guint i = 0; i < list->len; i++)
     {
+      const Line *line = list->pdata[i];
       hf_json_begin_object (builder);
-      hf_json_add_deployed (builder, installation, list->pdata[i]);
-      add_state (builder, installation, list->pdata[i]);
+      hf_json_add_deployed (builder, line->installation, line->deployed);
+      add_state (builder, line);
       hf_json_end_object (builder);
     }
   return hf_json_print (builder, error);
@@ -162,8 +191,56 @@ keep_kinds (GPtrArray *list, gboolean apps, gboolean runtimes)
   if (apps == runtimes)
     return;
   for (guint i = list->len; i-- > 0;)
-    if (hf_ref_is_app (((HfDeployed *)list->pdata[i])->ref) != apps)
+    if (hf_ref_is_app (((Line *)list->pdata[i])->deployed->ref) != apps)
       g_ptr_array_remove_index (list, i);
+}
+
+static gboolean
+collect (GPtrArray *lines, HfInstallation *installation, guint place, gboolean all, GError **error)
+{
+  g_autoptr (GPtrArray) list
+      = all ? hf_inventory_list (installation, error) : hf_deployed_list (installation, error);
+  if (list == NULL)
+    return FALSE;
+  gsize n;
+  g_autofree gpointer *found = g_ptr_array_steal (list, &n);
+  for (gsize i = 0; i < n; i++)
+    {
+      const Line line = { installation, place, found[i] };
+      g_ptr_array_add (lines, g_memdup2 (&line, sizeof line));
+    }
+  return TRUE;
+}
+
+/* The order that each list has is kept within a ref: this sort is stable. */
+static int
+compare_lines (gconstpointer a, gconstpointer b)
+{
+  const Line *left = *(Line *const *)a;
+  const Line *right = *(Line *const *)b;
+  int order = hf_ref_compare (left->deployed->ref, right->deployed->ref);
+  return order != 0 ? order : (left->place > right->place) - (left->place < right->place);
+}
+
+/* What is wrong with one of several harms only that. */
+static GPtrArray *
+collect_all (const GPtrArray *installations, gboolean all, GError **error)
+{
+  g_autoptr (GPtrArray) lines = g_ptr_array_new_with_free_func (line_free);
+  for (guint i = 0; i < installations->len; i++)
+    {
+      g_autoptr (GError) failed = NULL;
+      if (collect (lines, installations->pdata[i], i, all, &failed))
+        continue;
+      if (i == 0)
+        {
+          g_propagate_error (error, g_steal_pointer (&failed));
+          return NULL;
+        }
+      hf_output_warning (failed->message);
+    }
+  g_ptr_array_sort (lines, compare_lines);
+  return g_steal_pointer (&lines);
 }
 
 /**
@@ -188,26 +265,26 @@ hf_command_list (HfProgram *program, int argc, char **argv, int *status, GError 
     G_OPTION_ENTRY_NULL,
   };
   g_autofree char *description
-      = hf_columns_help (&columns, DEFAULT_COLUMNS "; with --all: " ALL_COLUMNS);
+      = hf_columns_help (&columns, DEFAULT_COLUMNS "; with --all: " ALL_COLUMNS
+                                                   ";\nand the installation, if none is chosen");
   const HfSyntax syntax = { .entries = entries, .description = description };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;
   if (wanted == NULL)
-    wanted = g_strdup (all ? ALL_COLUMNS : DEFAULT_COLUMNS);
+    wanted = g_strconcat (all ? ALL_COLUMNS : DEFAULT_COLUMNS,
+                          program->scope == HF_SCOPE_DEFAULT ? WHERE_COLUMN : NULL, NULL);
   g_autoptr (GPtrArray) chosen = hf_columns_choose (&columns, wanted, error);
   if (chosen == NULL)
     return FALSE;
 
-  g_autoptr (HfInstallation) installation = NULL;
-  if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
-    return FALSE;
-  g_autoptr (GPtrArray) list = all && installation != NULL ? hf_inventory_list (installation, error)
-                                                           : hf_program_list (installation, error);
+  g_autoptr (GPtrArray) installations = hf_program_open_all (program, error);
+  g_autoptr (GPtrArray) list
+      = installations == NULL ? NULL : collect_all (installations, all, error);
   if (list == NULL)
     return FALSE;
   keep_kinds (list, apps, runtimes);
   if (program->json)
-    return print_json (installation, list, error);
-  print_table (installation, list, chosen);
+    return print_json (list, error);
+  print_table (list, chosen);
   return TRUE;
 }

@@ -38,6 +38,8 @@ static const HfCommand commands[] = {
   { "rollback", NULL, "REF", "Go back to an earlier deployment", hf_command_rollback, TRUE },
   { "restore", NULL, "REF…", "Bring back what was uninstalled", hf_command_restore, FALSE },
   { "list", NULL, NULL, "List what is installed", hf_command_list, FALSE },
+  { "installations", "installation-list", NULL, "List the installations", hf_command_installations,
+    FALSE },
   { "info", NULL, "REF", "Show what is known of an image", hf_command_info, FALSE },
   { "df", NULL, "[REF…]", "Show what takes how much space", hf_command_df, FALSE },
   { "history", NULL, NULL, "Show what was changed, and when", hf_command_history, FALSE },
@@ -175,12 +177,13 @@ main (int argc, char **argv)
   gboolean done = run_program (&program, argc, arguments, &status, &error);
   if (done)
     done = hf_output_finish (&error);
+  hf_program_warn (&program);
   if (!done)
     {
       hf_output_error (error);
       status = exit_status_of (error);
     }
-  g_free (program.installation_path);
+  hf_program_clear (&program);
 #ifdef HF_WITH_STORE
   if (hf_interrupt_signal () != 0)
     hf_interrupt_die ();

@@ -6,22 +6,25 @@
 #include "options.h"
 
 #include "output.h"
+#include "places.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Options are parsed before and after the command's name: the same may be said twice. */
 static gboolean
-choose_scope (HfProgram *program, HfScope scope, const char *path, GError **error)
+choose_scope (HfProgram *program, HfScope scope, const char *name, const char *path, GError **error)
 {
-  g_autofree char *absolute = path != NULL ? g_canonicalize_filename (path, NULL) : NULL;
   if (program->scope == HF_SCOPE_DEFAULT)
     {
       program->scope = scope;
-      program->installation_path = g_steal_pointer (&absolute);
+      program->installation_name = g_strdup (name);
+      program->installation_path = g_strdup (path);
       return TRUE;
     }
-  if (program->scope != scope || g_strcmp0 (program->installation_path, absolute) != 0)
+  if (program->scope != scope || g_strcmp0 (program->installation_name, name) != 0
+      || g_strcmp0 (program->installation_path, path) != 0)
     return hf_throw (error, HF_ERROR_USAGE,
                      "Only one of --user, --system and --installation can be given");
   return TRUE;
@@ -30,21 +33,34 @@ choose_scope (HfProgram *program, HfScope scope, const char *path, GError **erro
 static gboolean
 option_user (const char *name, const char *value, gpointer program, GError **error)
 {
-  return choose_scope (program, HF_SCOPE_USER, NULL, error);
+  return choose_scope (program, HF_SCOPE_USER, NULL, NULL, error);
 }
 
 static gboolean
 option_system (const char *name, const char *value, gpointer program, GError **error)
 {
-  return choose_scope (program, HF_SCOPE_SYSTEM, NULL, error);
+  return choose_scope (program, HF_SCOPE_SYSTEM, NULL, NULL, error);
 }
 
 static gboolean
 option_installation (const char *name, const char *value, gpointer program, GError **error)
 {
   if (*value == '\0')
-    return hf_throw (error, HF_ERROR_USAGE, "--installation needs a path");
-  return choose_scope (program, HF_SCOPE_PATH, value, error);
+    return hf_throw (error, HF_ERROR_USAGE, "--installation needs a name or a path");
+  if (strchr (value, '/') != NULL)
+    {
+      g_autofree char *path = g_canonicalize_filename (value, NULL);
+      return choose_scope (program, HF_SCOPE_PATH, NULL, path, error);
+    }
+  if (strcmp (value, HF_NAME_USER) == 0)
+    return choose_scope (program, HF_SCOPE_USER, NULL, NULL, error);
+  if (strcmp (value, HF_NAME_SYSTEM) == 0)
+    return choose_scope (program, HF_SCOPE_SYSTEM, NULL, NULL, error);
+  if (hf_named_check_name (value, error))
+    return choose_scope (program, HF_SCOPE_NAMED, value, NULL, error);
+  g_prefix_error (error,
+                  "--installation takes a name, or a path with a slash in it, as ./%s: ", value);
+  return FALSE;
 }
 
 static GOptionGroup *
@@ -56,7 +72,8 @@ global_group (HfProgram *program)
     { "system", 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, (gpointer)option_system,
       "Work on the system's installation", NULL },
     { "installation", 0, G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK,
-      (gpointer)option_installation, "Work on the installation at PATH", "PATH" },
+      (gpointer)option_installation, "Work on the installation of that name, or at that path",
+      "NAME|PATH" },
     { "json", 0, 0, G_OPTION_ARG_NONE, &program->json, "Print one JSON document", NULL },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &program->quiet,
       "Print only errors and what is asked for", NULL },
@@ -208,5 +225,6 @@ hf_options_parse (HfProgram *program, const HfSyntax *syntax, int *argc, char **
   /* Not by way of G_MESSAGES_DEBUG, which an instance would inherit. */
   if (program->verbose)
     g_log_set_debug_enabled (TRUE);
-  return check_count (program, syntax, *argc - 1, error);
+  return check_count (program, syntax, *argc - 1, error)
+         && hf_program_resolve_name (program, error);
 }

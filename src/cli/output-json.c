@@ -134,6 +134,7 @@ hf_json_add_deployed (GVariantBuilder *builder, const HfInstallation *installati
   hf_json_add_int (builder, "size", (gint64)deployed->info->installed_size);
   hf_json_add_int (builder, "time", deployed->info->time);
   hf_json_add_string (builder, "path", path);
+  hf_json_add_string (builder, "installation", hf_output_installation (installation));
 }
 
 /**

@@ -274,6 +274,18 @@ hf_output_deployment_path (const HfInstallation *installation, const HfDeployed 
   return g_build_filename (installation->path, deployed->path, NULL);
 }
 
+/**
+ * hf_output_installation:
+ * @installation: an installation
+ *
+ * Returns: (transfer none): what --installation takes for it, its name if it has one
+ */
+const char *
+hf_output_installation (const HfInstallation *installation)
+{
+  return installation->name != NULL ? installation->name : installation->path;
+}
+
 static gboolean is_quiet;
 
 /**
@@ -308,6 +320,17 @@ hf_output_line (const char *format, ...)
   hf_progress_line_clear ();
   fprintf (stdout, "%s\n", line);
   fflush (stdout);
+}
+
+/**
+ * hf_output_heading:
+ * @installation: what the following lines are about
+ */
+void
+hf_output_heading (const HfInstallation *installation)
+{
+  hf_output_line ("Installation %s (%s)", hf_output_installation (installation),
+                  installation->path);
 }
 
 /**

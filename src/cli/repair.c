@@ -118,13 +118,15 @@ add_pattern (HfInstallation *installation, const char *text, GPtrArray *only, GE
 }
 
 static gboolean
-repair_opened (const char *path, HfRepair *repair, char **names, HfRepairOptions *options,
+repair_opened (HfProgram *program, HfRepair *repair, char **names, HfRepairOptions *options,
                GError **error)
 {
   g_autoptr (GPtrArray) only = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_ref_free);
+  g_autofree char *path = hf_program_path (program);
   g_autoptr (HfInstallation) installation = hf_installation_open (path, HF_OPEN_EXISTING, error);
   if (installation == NULL)
     return FALSE;
+  hf_program_share (program, installation);
   for (; *names != NULL; names++)
     if (!add_pattern (installation, *names, only, error))
       return FALSE;
@@ -171,7 +173,7 @@ hf_command_repair (HfProgram *program, int argc, char **argv, int *status, GErro
   g_autoptr (HfRepair) repair = hf_repair_new (&options);
   g_autoptr (GError) failed = NULL;
   if (hf_repair_skeleton (repair, path, &failed)
-      && repair_opened (path, repair, argv + 1, &options, &failed))
+      && repair_opened (program, repair, argv + 1, &options, &failed))
     return report (program, repair, dry_run, error);
   if (program->scope != HF_SCOPE_PATH && argc == 1 && hf_error_is (failed, HF_ERROR_NOT_FOUND)
       && hf_repair_findings (repair)->len == 0)

@@ -36,7 +36,7 @@ hf_command_rollback (HfProgram *program, int argc, char **argv, int *status, GEr
   g_autoptr (HfInstallation) installation = NULL;
   if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
     return FALSE;
-  g_autoptr (HfDeployed) deployed = hf_program_find_in (installation, argv[1], NULL, error);
+  g_autoptr (HfDeployed) deployed = hf_program_find_own (program, installation, argv[1], error);
   if (deployed == NULL || !hf_rollback (installation, deployed->ref, to, &commit, error))
     return FALSE;
   hf_output_change ("Rolled back", deployed->ref, commit);

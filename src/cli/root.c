@@ -105,7 +105,7 @@ add (HfProgram *program, const char *name, const char *ref, const char *link, GE
   g_autoptr (HfInstallation) installation = NULL;
   if (path == NULL || !hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
     return FALSE;
-  g_autoptr (HfDeployed) deployed = hf_program_find_in (installation, ref, NULL, error);
+  g_autoptr (HfDeployed) deployed = hf_program_find_own (program, installation, ref, error);
   if (deployed == NULL || !hf_root_add (installation, path, deployed->ref, link, error))
     return FALSE;
   hf_output_line ("Root %s keeps %s", path, deployed->ref->full);

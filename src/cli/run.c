@@ -3,8 +3,19 @@
  * holdfast run: starts an instance.  Options end at the ref: whatever follows is the instance's
  * own.
  */
+#include "core/runtime.h"
 #include "launch/launch.h"
 #include "options.h"
+
+/* Whether the runtime is not where the application is: most find it there, and need no other
+ * installation to be looked at. */
+static gboolean
+needs_others (const HfFound *found)
+{
+  const char *name = found->deployed->info->runtime;
+  g_autoptr (HfRef) runtime = name == NULL ? NULL : hf_ref_parse (name, NULL);
+  return runtime != NULL && !hf_runtime_find (found->installation, runtime, NULL);
+}
 
 /**
  * hf_command_run:
@@ -37,9 +48,12 @@ hf_command_run (HfProgram *program, int argc, char **argv, int *status, GError *
   g_auto (HfFound) found = { NULL };
   if (!hf_program_find (program, argv[1], branch, &found, error))
     return FALSE;
+  g_autoptr (GPtrArray) others = NULL;
+  if (needs_others (&found))
+    others = hf_program_open_others (program, found.installation);
   const HfLaunch launch = {
     .installation = found.installation,
-    .runtime_installation = found.other,
+    .others = others,
     .ref = found.deployed->ref,
     .command = command,
     .args = (const char *const *)argv + 2,

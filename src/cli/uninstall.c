@@ -37,13 +37,13 @@ name_anyway (HfInstallation *installation, const char *name)
 }
 
 static GPtrArray *
-find_all (HfInstallation *installation, char **names, GError **error)
+find_all (HfProgram *program, HfInstallation *installation, char **names, GError **error)
 {
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_deployed_free);
   for (; *names != NULL; names++)
     {
       g_autoptr (GError) failed = NULL;
-      g_autoptr (HfDeployed) one = hf_program_find_in (installation, *names, NULL, &failed);
+      g_autoptr (HfDeployed) one = hf_program_find_own (program, installation, *names, &failed);
       if (one == NULL)
         one = name_anyway (installation, *names);
       if (one == NULL)
@@ -239,7 +239,7 @@ hf_command_uninstall (HfProgram *program, int argc, char **argv, int *status, GE
   if (choice.unused)
     return remove_unused (installation, choice.assume_yes, error);
   g_autoptr (GPtrArray) going = choice.all ? hf_program_list (installation, error)
-                                           : find_all (installation, argv + 1, error);
+                                           : find_all (program, installation, argv + 1, error);
   if (going == NULL || (!choice.force && !check_runtimes (installation, going, error)))
     return FALSE;
   if (going->len == 0 || (choice.all && !choice.assume_yes && !confirm (going)))

@@ -10,6 +10,7 @@
 #include "install-notify.h"
 #include "options.h"
 #include "output.h"
+#include "places.h"
 #include "progress.h"
 
 #include <string.h>
@@ -21,12 +22,13 @@ is_local (const HfDeployed *deployed)
 }
 
 static GPtrArray *
-find_named (HfInstallation *installation, char **names, const HfConfig *config, GError **error)
+find_named (HfProgram *program, HfInstallation *installation, char **names, const HfConfig *config,
+            GError **error)
 {
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_deployed_free);
   for (; *names != NULL; names++)
     {
-      g_autoptr (HfDeployed) one = hf_program_find_in (installation, *names, NULL, error);
+      g_autoptr (HfDeployed) one = hf_program_find_own (program, installation, *names, error);
       if (one == NULL)
         return NULL;
       if (is_local (one))
@@ -125,6 +127,44 @@ update_each (const HfInstallContext *context, const GPtrArray *list, HfInstallKi
   return TRUE;
 }
 
+/* What is updated, in each installation. */
+typedef struct
+{
+  char **names; /* not owned; none: everything */
+  gboolean several;
+  GCancellable *cancellable; /* not owned */
+} Request;
+
+static gboolean
+update_installation (HfProgram *program, HfInstallation *installation, gpointer data,
+                     GError **error)
+{
+  const Request *request = data;
+  gboolean named = request->names[0] != NULL;
+  g_autoptr (HfConfig) config
+      = installation == NULL ? hf_config_new_default () : hf_config_load (installation, error);
+  if (config == NULL)
+    return FALSE;
+  if (request->several && installation != NULL)
+    hf_output_heading (installation);
+  HfInstallKind kind = named ? HF_INSTALL_UPDATE : HF_INSTALL_UPDATE_UNLESS_HELD;
+  g_autoptr (GPtrArray) list
+      = named ? find_named (program, installation, request->names, config, error)
+              : find_all (installation, config, error);
+  if (list == NULL)
+    return FALSE;
+  if (installation == NULL)
+    return request->several || update_each (NULL, list, kind, error);
+  g_autoptr (HfStore) store = hf_store_open (installation, HF_OPEN_EXISTING, error);
+  if (store == NULL)
+    return FALSE;
+  g_autoptr (HfProgress) progress = hf_progress_line_new (program);
+  const HfInstallContext context = hf_install_context (store, progress, request->cancellable);
+  gboolean done = update_each (&context, list, kind, error);
+  program->stopped = hf_interrupt_signal () != 0;
+  return done;
+}
+
 /**
  * hf_command_update:
  *
@@ -138,31 +178,18 @@ hf_command_update (HfProgram *program, int argc, char **argv, int *status, GErro
   const HfSyntax syntax = {
     .description
     = "Without REF, updates everything that came from a remote, but for what is masked or\n"
-      "was rolled back.\n",
+      "was rolled back; for root, who chooses none, in all installations of the system's.\n",
     .max_arguments = -1,
   };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;
 
-  GCancellable *cancellable = hf_interrupt_watch (HF_INSTALL_INTERRUPTED);
-  g_autoptr (HfInstallation) installation = NULL;
-  if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
-    return FALSE;
-  g_autoptr (HfConfig) config
-      = installation == NULL ? hf_config_new_default () : hf_config_load (installation, error);
-  if (config == NULL)
-    return FALSE;
-  HfInstallKind kind = argc > 1 ? HF_INSTALL_UPDATE : HF_INSTALL_UPDATE_UNLESS_HELD;
-  g_autoptr (GPtrArray) list = argc > 1 ? find_named (installation, argv + 1, config, error)
-                                        : find_all (installation, config, error);
-  if (list == NULL)
-    return FALSE;
-  if (installation == NULL)
-    return update_each (NULL, list, kind, error);
-  g_autoptr (HfStore) store = hf_store_open (installation, HF_OPEN_EXISTING, error);
-  if (store == NULL)
-    return FALSE;
-  g_autoptr (HfProgress) progress = hf_progress_line_new (program);
-  const HfInstallContext context = hf_install_context (store, progress, cancellable);
-  return update_each (&context, list, kind, error);
+  g_autoptr (GPtrArray) places = hf_places_own (program);
+  if (argc > 1) /* what is named is looked for in one installation only */
+    g_ptr_array_set_size (places, 1);
+  program->changed_all = places->len > 1;
+  Request request = { .names = argv + 1,
+                      .several = places->len > 1,
+                      .cancellable = hf_interrupt_watch (HF_INSTALL_INTERRUPTED) };
+  return hf_places_visit (program, places, update_installation, &request, error);
 }

@@ -96,7 +96,9 @@ describe_reason (const HfWhyReason *reason)
     case HF_WHY_DAMAGED:
       return g_strdup_printf ("damaged: %s", reason->text);
     case HF_WHY_NEEDED:
-      return g_strdup_printf ("the runtime of %s", reason->text);
+      return g_strdup_printf ("the runtime of %s%s%s", reason->text,
+                              reason->where != NULL ? " of " : "",
+                              reason->where != NULL ? reason->where : "");
     case HF_WHY_PINNED:
     default:
       return g_strdup_printf ("pinned by %s", reason->text);
@@ -215,7 +217,10 @@ add_reason (GVariantBuilder *builder, const HfWhyReason *reason)
   if (reason->code == HF_WHY_DAMAGED)
     hf_json_add_string (builder, "problem", reason->text);
   if (reason->code == HF_WHY_NEEDED)
-    hf_json_add_string (builder, "ref", reason->text);
+    {
+      hf_json_add_string (builder, "ref", reason->text);
+      hf_json_add_string (builder, "installation", reason->where);
+    }
   if (reason->code == HF_WHY_PINNED)
     hf_json_add_string (builder, "pattern", reason->text);
   hf_json_end_object (builder);
@@ -232,11 +237,19 @@ add_identity (GVariantBuilder *builder, const HfWhySubject *subject)
   hf_json_add_string (builder, "serial", serial);
 }
 
+/* What is told of everything. */
 static void
-add_subject (GVariantBuilder *builder, const HfWhySubject *subject)
+begin_object (GVariantBuilder *builder, const HfWhyAnswer *answer, const char *kind)
 {
   hf_json_begin_object (builder);
-  hf_json_add_string (builder, "kind", "deployment");
+  hf_json_add_string (builder, "kind", kind);
+  hf_json_add_string (builder, "installation", answer->installation);
+}
+
+static void
+add_subject (GVariantBuilder *builder, const HfWhyAnswer *answer, const HfWhySubject *subject)
+{
+  begin_object (builder, answer, "deployment");
   add_identity (builder, subject);
   hf_json_add_string (builder, "state", state_name (subject));
   hf_json_begin_list (builder, "reasons", HF_JSON_LIST);
@@ -247,11 +260,10 @@ add_subject (GVariantBuilder *builder, const HfWhySubject *subject)
 }
 
 static void
-add_object (GVariantBuilder *builder, const HfWhyObject *object)
+add_object (GVariantBuilder *builder, const HfWhyAnswer *answer, const HfWhyObject *object)
 {
   const char *stray = stray_code (object);
-  hf_json_begin_object (builder);
-  hf_json_add_string (builder, "kind", "object");
+  begin_object (builder, answer, "object");
   hf_json_add_string (builder, "object", object->name);
   hf_json_begin_list (builder, "reasons", HF_JSON_LIST);
   for (guint i = 0; i < object->sharers->len; i++)
@@ -282,13 +294,12 @@ hf_why_answer_print_json (const HfWhyAnswer *answer, GError **error)
 {
   g_autoptr (GVariantBuilder) builder = g_variant_builder_new (HF_JSON_LIST);
   for (guint i = 0; i < answer->subjects->len; i++)
-    add_subject (builder, answer->subjects->pdata[i]);
+    add_subject (builder, answer, answer->subjects->pdata[i]);
   for (guint i = 0; i < answer->objects->len; i++)
-    add_object (builder, answer->objects->pdata[i]);
+    add_object (builder, answer, answer->objects->pdata[i]);
   if (answer->fixture != NULL)
     {
-      hf_json_begin_object (builder);
-      hf_json_add_string (builder, "kind", "installation");
+      begin_object (builder, answer, "installation");
       hf_json_add_string (builder, "path", answer->fixture);
       hf_json_begin_list (builder, "reasons", HF_JSON_LIST);
       hf_json_begin_object (builder);

@@ -17,9 +17,10 @@ typedef struct
 
 typedef struct
 {
-  GPtrArray *subjects; /* owned; of HfWhySubject, which are not */
-  GPtrArray *objects;  /* owned; of HfWhyObject */
-  const char *fixture; /* not owned; a path of the installation that is neither, or %NULL */
+  const char *installation; /* not owned; what --installation takes for where all of this is */
+  GPtrArray *subjects;      /* owned; of HfWhySubject, which are not */
+  GPtrArray *objects;       /* owned; of HfWhyObject */
+  const char *fixture;      /* not owned; a path of the installation that is neither, or %NULL */
 } HfWhyAnswer;
 
 void hf_why_object_free (HfWhyObject *object);

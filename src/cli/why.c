@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "core/layout.h"
 #include "options.h"
+#include "output.h"
 #include "why-report.h"
 
 #include <errno.h>
@@ -207,6 +208,55 @@ find (Question *question, const char *text)
     find_path (question, text);
 }
 
+/* Whether something was found in @installation, and told. */
+static gboolean
+answer (HfProgram *program, HfInstallation *installation, const char *text, gboolean *out_found,
+        GError **error)
+{
+  g_autoptr (HfWhy) why = hf_why_load (installation, error);
+  if (why == NULL)
+    return FALSE;
+  g_auto (Question) question = { .why = why };
+  question.answer.installation = hf_output_installation (installation);
+  question.answer.subjects = g_ptr_array_new ();
+  question.answer.objects = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_why_object_free);
+  find (&question, text);
+  *out_found = is_found (&question);
+  if (!*out_found)
+    return TRUE;
+  if (program->json)
+    return hf_why_answer_print_json (&question.answer, error);
+  /* The paths that are printed are below it. */
+  g_autofree char *chosen = hf_program_path (program);
+  if (strcmp (installation->path, chosen) != 0)
+    hf_output_heading (installation);
+  hf_why_answer_print (&question.answer);
+  return TRUE;
+}
+
+/* Until it is found.  What is wrong with an installation that was not chosen is its own affair. */
+static gboolean
+look_through (HfProgram *program, const char *text, gboolean *out_found, GError **error)
+{
+  g_autoptr (GPtrArray) installations = hf_program_open_all (program, error);
+  if (installations == NULL)
+    return FALSE;
+  for (guint i = 0; i < installations->len && !*out_found; i++)
+    {
+      g_autoptr (GError) failed = NULL;
+      hf_program_share (program, installations->pdata[i]);
+      if (answer (program, installations->pdata[i], text, out_found, &failed))
+        continue;
+      if (i == 0 || *out_found)
+        {
+          g_propagate_error (error, g_steal_pointer (&failed));
+          return FALSE;
+        }
+      hf_output_warning (failed->message);
+    }
+  return TRUE;
+}
+
 /**
  * hf_command_why:
  *
@@ -224,21 +274,8 @@ hf_command_why (HfProgram *program, int argc, char **argv, int *status, GError *
   };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;
-  g_autoptr (HfInstallation) installation = NULL;
-  if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
-    return FALSE;
-  g_autoptr (HfWhy) why = installation == NULL ? NULL : hf_why_load (installation, error);
-  if (installation != NULL && why == NULL)
-    return FALSE;
-  g_auto (Question) question = { .why = why };
-  question.answer.subjects = g_ptr_array_new ();
-  question.answer.objects = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_why_object_free);
-  if (why != NULL)
-    find (&question, argv[1]);
-  if (!is_found (&question))
-    return hf_throw (error, HF_ERROR_NOT_FOUND, "There is nothing here that is %s", argv[1]);
-  if (program->json)
-    return hf_why_answer_print_json (&question.answer, error);
-  hf_why_answer_print (&question.answer);
-  return TRUE;
+  gboolean found = FALSE;
+  return look_through (program, argv[1], &found, error)
+         && (found
+             || hf_throw (error, HF_ERROR_NOT_FOUND, "There is nothing here that is %s", argv[1]));
 }

@@ -70,6 +70,7 @@ hf_installation_free (HfInstallation *self)
   hf_fd_clear (&self->removed_fd);
   g_clear_pointer (&self->others, g_ptr_array_unref);
   g_free (self->path);
+  g_free (self->name);
   g_free (self);
 }
 
@@ -253,6 +254,18 @@ hf_installation_open (const char *path, HfOpenMode mode, GError **error)
   if ((!formatted && !create (self, error)) || !open_directories (self, error))
     return NULL;
   return g_steal_pointer (&self);
+}
+
+/**
+ * hf_installation_is_changeable:
+ *
+ * Returns: whether this process has the permission to take its locks, or else `errno` says why not; to look at it
+ *   and to run what is in it needs none
+ */
+gboolean
+hf_installation_is_changeable (const HfInstallation *self)
+{
+  return faccessat (self->root_fd, HF_LOCK_FILE, W_OK, AT_EACCESS) == 0;
 }
 
 /**

@@ -14,7 +14,8 @@ typedef struct
   int deploy_fd;
   int staging_fd;
   int removed_fd;
-  HfLedger *ledger; /* not owned; where a sweep counts what goes, or %NULL while none works */
+  HfLedger *ledger;  /* not owned; where a sweep counts what goes, or %NULL while none works */
+  char *name;        /* owned; what --installation takes for it beside its path, or %NULL */
   GPtrArray *others; /* owned; of HfInstallation: which share runtimes with it; or %NULL */
 } HfInstallation;
 
@@ -38,5 +39,6 @@ HfInstallation *hf_installation_open (const char *path, HfOpenMode mode, GError 
 void hf_installation_free (HfInstallation *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfInstallation, hf_installation_free)
 
+gboolean hf_installation_is_changeable (const HfInstallation *self);
 gboolean hf_throw_no_permission (const HfInstallation *installation,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;

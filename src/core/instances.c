@@ -18,11 +18,24 @@
 
 typedef struct
 {
-  HfInstallation *installation; /* not owned */
+  HfInstallation *installation; /* not owned; the one that is looked at */
   HfHolders *holders;           /* not owned */
   GHashTable *inodes;           /* owned; guint64 set: inodes that a sandbox may hold */
-  GHashTable *deployments;      /* owned; HfLockedFile → HfDeploymentInfo, of those found */
+  GHashTable *deployments;      /* owned; HfLockedFile → Found, of those found */
 } Scan;
+
+typedef struct
+{
+  HfDeploymentInfo *info;       /* owned */
+  HfInstallation *installation; /* not owned */
+} Found;
+
+static void
+found_free (gpointer data)
+{
+  hf_deployment_info_free (((Found *)data)->info);
+  g_free (data);
+}
 
 static guint
 locked_file_hash (gconstpointer key)
@@ -82,9 +95,10 @@ look_at (Scan *scan, int parent_fd, const char *name)
       || g_hash_table_contains (scan->deployments, &file))
     return TRUE;
   hf_autofd int fd = hf_open_beneath (parent_fd, name, O_PATH | O_DIRECTORY, 0);
-  HfDeploymentInfo *info = fd < 0 ? NULL : hf_deployment_read (fd, NULL);
-  if (info != NULL)
-    g_hash_table_insert (scan->deployments, g_memdup2 (&file, sizeof file), info);
+  const Found found = { fd < 0 ? NULL : hf_deployment_read (fd, NULL), scan->installation };
+  if (found.info != NULL)
+    g_hash_table_insert (scan->deployments, g_memdup2 (&file, sizeof file),
+                         g_memdup2 (&found, sizeof found));
   return TRUE;
 }
 
@@ -140,15 +154,16 @@ instance_new (gint64 pid)
 }
 
 static void
-instance_take (HfInstance *instance, const HfDeploymentInfo *info)
+instance_take (HfInstance *instance, const Found *found)
 {
-  gboolean runtime = !hf_ref_is_app (info->ref);
+  gboolean runtime = !hf_ref_is_app (found->info->ref);
   HfRef **ref = runtime ? &instance->runtime : &instance->ref;
   char **commit = runtime ? &instance->runtime_commit : &instance->commit;
   if (*ref != NULL)
     return;
-  *ref = hf_ref_copy (info->ref);
-  *commit = g_strdup (info->commit);
+  *ref = hf_ref_copy (found->info->ref);
+  *commit = g_strdup (found->info->commit);
+  *(runtime ? &instance->runtime_installation : &instance->installation) = found->installation;
 }
 
 static void
@@ -158,6 +173,7 @@ settle_lone_runtime (HfInstance *instance)
     return;
   instance->ref = g_steal_pointer (&instance->runtime);
   instance->commit = g_steal_pointer (&instance->runtime_commit);
+  instance->installation = g_steal_pointer (&instance->runtime_installation);
 }
 
 /* Adds each sandbox to @instances once, with every deployment of @scan that it holds. */
@@ -168,10 +184,10 @@ group_by_process (const Scan *scan, GPtrArray *instances)
   for (guint i = 0; i < scan->holders->locks->len; i++)
     {
       HfKernelLock *lock = &g_array_index (scan->holders->locks, HfKernelLock, i);
-      const HfDeploymentInfo *info = NULL;
+      const Found *found = NULL;
       if (is_sandbox_lock (lock))
-        info = g_hash_table_lookup (scan->deployments, &lock->file);
-      if (info == NULL)
+        found = g_hash_table_lookup (scan->deployments, &lock->file);
+      if (found == NULL)
         continue;
       HfInstance *instance = g_hash_table_lookup (by_pid, &lock->pid);
       if (instance == NULL && (instance = instance_new (lock->pid)) != NULL)
@@ -180,41 +196,48 @@ group_by_process (const Scan *scan, GPtrArray *instances)
           g_hash_table_insert (by_pid, &instance->pid, instance);
         }
       if (instance != NULL)
-        instance_take (instance, info);
+        instance_take (instance, found);
     }
+}
+
+static gboolean
+scan_installation (Scan *scan, HfInstallation *installation, GError **error)
+{
+  scan->installation = installation;
+  if (!hf_branches_visit (installation, scan_branch, scan, error))
+    return FALSE;
+  scan_removed (scan);
+  return TRUE;
 }
 
 /**
  * hf_instances_list:
- * @installation: an installation
+ * @installations: (element-type HfInstallation): where images may be run from; they outlive the result
  *
- * Lists the sandboxes that run images of this installation, whoever started them, in no particular
- * order.  One that is just starting appears once bubblewrap has taken its locks.
+ * Lists the sandboxes that run images of these installations, whoever started them, in no particular
+ * order.  One that is just starting appears once bubblewrap has taken its locks.  Where an application runs on
+ * the runtime of another installation, both have to be given, or it is listed as what is seen of it.
  *
  * Locks: none.
  *
  * Returns: (transfer full) (element-type HfInstance): the instances, or %NULL with @error set
  */
 GPtrArray *
-hf_instances_list (HfInstallation *installation, GError **error)
+hf_instances_list (const GPtrArray *installations, GError **error)
 {
   g_autoptr (HfHolders) holders = hf_holders_read (error);
   if (holders == NULL)
     return NULL;
   g_auto (Scan) scan = {
-    .installation = installation,
     .holders = holders,
     .inodes = g_hash_table_new (g_int64_hash, g_int64_equal),
-    .deployments = g_hash_table_new_full (locked_file_hash, locked_file_equal, g_free,
-                                          (GDestroyNotify)hf_deployment_info_free),
+    .deployments = g_hash_table_new_full (locked_file_hash, locked_file_equal, g_free, found_free),
   };
   collect_inodes (&scan);
   if (g_hash_table_size (scan.inodes) > 0)
-    {
-      if (!hf_branches_visit (installation, scan_branch, &scan, error))
+    for (guint i = 0; i < installations->len; i++)
+      if (!scan_installation (&scan, installations->pdata[i], error))
         return NULL;
-      scan_removed (&scan);
-    }
   GPtrArray *instances = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_instance_free);
   group_by_process (&scan, instances);
   for (guint i = 0; i < instances->len; i++)

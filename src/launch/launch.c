@@ -59,18 +59,19 @@ read_metadata (const HfLease *lease, GError **error)
   return NULL;
 }
 
-/* In the app's own installation, else in the one that is shared. */
+/* In the app's own installation, else in one of the others. */
 static HfLease *
 acquire_runtime (const HfLaunch *launch, const HfRef *runtime, GError **error)
 {
-  HfInstallation *const places[] = { launch->installation, launch->runtime_installation };
-  for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
+  guint n_others = launch->others == NULL ? 0 : launch->others->len;
+  for (guint i = 0; i <= n_others; i++)
     {
       g_autoptr (GError) failure = NULL;
-      HfLease *lease = places[i] == NULL ? NULL : hf_lease_acquire (places[i], runtime, &failure);
+      HfInstallation *place = i == 0 ? launch->installation : launch->others->pdata[i - 1];
+      HfLease *lease = hf_lease_acquire (place, runtime, &failure);
       if (lease != NULL)
         return lease;
-      if (failure != NULL && !hf_error_is (failure, HF_ERROR_NOT_FOUND))
+      if (!hf_error_is (failure, HF_ERROR_NOT_FOUND))
         {
           g_propagate_error (error, g_steal_pointer (&failure));
           return NULL;

@@ -10,8 +10,9 @@
 
 typedef struct
 {
-  HfInstallation *installation;         /* not owned; where the ref is deployed */
-  HfInstallation *runtime_installation; /* not owned; where its runtime may be too, or %NULL */
+  HfInstallation *installation; /* not owned; where the ref is deployed */
+  const GPtrArray
+      *others; /* not owned; of HfInstallation: where its runtime may be, too; or %NULL */
   const HfRef *ref;
   const char *command;     /* instead of the image's own, or %NULL */
   const char *const *args; /* for the command, %NULL-terminated */

@@ -5,7 +5,7 @@
 # shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
 . "$(dirname "$0")/../lib/holdfast.sh"
 
-COMMANDS='remote-add remote-delete remotes remote-ls install update uninstall list info df history run ps sweep repair'
+COMMANDS='remote-add remote-delete remotes remote-ls install update uninstall list installations info df history run ps sweep repair'
 
 every_command_has_help() {
   installation
@@ -32,7 +32,7 @@ every_json_is_one_document() {
   hf uninstall "$HELLO"
   hf install test "$HELLO"
   local command status
-  for command in list "info $HELLO" df history ps sweep remotes 'remote-ls test'; do
+  for command in list installations "info $HELLO" df history ps sweep remotes 'remote-ls test'; do
     status=0
     [ "$command" != sweep ] || status=4
     # shellcheck disable=SC2086 # words

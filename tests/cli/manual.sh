@@ -6,6 +6,9 @@
 # ordinary user: what is not said to be the system's is the user's.
 # shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
 . "$(dirname "$0")/../lib/holdfast.sh"
+# shellcheck source-path=SCRIPTDIR source=../lib/machine.sh
+. "$LIB/machine.sh"
+private_mounts
 
 # Everything begins anew: no installation, and nothing runs.
 fresh() {
@@ -60,6 +63,20 @@ print(json.load(sys.stdin)["path"])')/tree/files/share/data/constant
   "$LIB/flip-byte" "$file" 0
 }
 
+# A machine of its own, with root at the shell: the examples of these pages choose no installation.
+ON_A_MACHINE=' holdfast-installations.1 holdfast-installations.5 '
+
+# There, the system's installation and a named one.
+two_installations() {
+  printf '%s\n' '[Installation "big"]' path=/srv/holdfast 'display-name=The big disk' priority=10 \
+    >/etc/holdfast/installations.d/big.conf
+  offer 1
+  local option
+  for option in --system --installation=big; do
+    holdfast $option remote-add --quiet --gpg-import="$FIXTURES/key.gpg" example "$URL/repo" || return
+  done
+}
+
 # What the pages call holdfast, in a home of its own.
 holdfast_of_a_user() {
   mkdir "$T/bin"
@@ -79,14 +96,20 @@ END
 }
 
 examples() { # PAGE
-  installation
-  holdfast_of_a_user
+  if [[ $ON_A_MACHINE == *" $1 "* ]]; then
+    machine
+    mkdir "$T/bin"
+    ln -s "$HOLDFAST" "$T/bin/holdfast"
+  else
+    installation
+    holdfast_of_a_user
+  fi
   export XDG_DATA_HOME=$HOME/.local/share WWW=$T/www PATH=$T/bin:$PATH TERM=xterm NO_COLOR=1 FIXTURES LIB
   mkdir -p "$XDG_DATA_HOME" "$WWW/repo"
   cp "$FIXTURES/key.gpg" "$HOME"
   serve "$WWW"
   export URL
-  export -f fresh offer added have update_to start the_end make_root damage
+  export -f fresh offer added have update_to start the_end make_root damage two_installations
   cd "$HOME" || return
   "$LIB/play-examples" "$1" "https://example.org/repo=$URL/repo" "x86_64=$ARCH"
 }

@@ -69,7 +69,9 @@ static GPtrArray *
 list (Fixture *fixture)
 {
   g_autoptr (GError) error = NULL;
-  GPtrArray *instances = hf_instances_list (fixture->installation, &error);
+  g_autoptr (GPtrArray) installations = g_ptr_array_new ();
+  g_ptr_array_add (installations, fixture->installation);
+  GPtrArray *instances = hf_instances_list (installations, &error);
   g_assert_no_error (error);
   return instances;
 }
