@@ -200,10 +200,9 @@ add_decisions (GVariantBuilder *builder, const HfPressure *pressure)
   hf_json_add_string (builder, "short", pressure != NULL ? pressure->short_of : NULL);
 }
 
-static gboolean
-print_json (const HfSweepReport *report, GError **error)
+static void
+add_report (GVariantBuilder *builder, const HfSweepReport *report)
 {
-  g_autoptr (GVariantBuilder) builder = g_variant_builder_new (HF_JSON_OBJECT);
   add_entries (builder, "swept", report, HF_SWEEP_SWEPT);
   add_entries (builder, "held", report, HF_SWEEP_HELD);
   add_entries (builder, "damaged", report, HF_SWEEP_DAMAGED);
@@ -215,7 +214,6 @@ print_json (const HfSweepReport *report, GError **error)
   hf_json_add_bool (builder, "dry_run", report->dry_run);
   hf_json_add_bool (builder, "full", report->full);
   hf_json_add_string (builder, "full_reason", report->reason);
-  return hf_json_print (builder, error);
 }
 
 static int
@@ -230,22 +228,21 @@ compare_entries (gconstpointer a, gconstpointer b)
 /**
  * hf_sweep_report_print:
  * @report: what a sweep did; its entries are sorted by ref
- * @json: as a JSON document; else as text, of which there is none if there was nothing to do
+ * @json: (nullable): inside an object, to add it to; else it is printed as text, of which there is none if there
+ *   was nothing to do
  *
  * Also prints what is wrong with roots, on standard error.
- *
- * Returns: %FALSE with @error set if it cannot be printed
  */
-gboolean
-hf_sweep_report_print (const HfSweepReport *report, gboolean json, GError **error)
+void
+hf_sweep_report_print (const HfSweepReport *report, GVariantBuilder *json)
 {
   for (guint i = 0; i < report->warnings->len; i++)
     hf_output_warning (report->warnings->pdata[i]);
   g_ptr_array_sort (report->entries, compare_entries);
-  if (json)
-    return print_json (report, error);
-  print_text (report);
-  return TRUE;
+  if (json != NULL)
+    add_report (json, report);
+  else
+    print_text (report);
 }
 
 static char *

@@ -7,7 +7,6 @@
 
 #include "core/sweep.h"
 
-gboolean hf_sweep_report_print (const HfSweepReport *report, gboolean json,
-                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void hf_sweep_report_print (const HfSweepReport *report, GVariantBuilder *json);
 gboolean hf_sweep_report_check (const HfSweepReport *report,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;

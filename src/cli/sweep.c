@@ -9,23 +9,56 @@
 #include "core/sweep-wait.h"
 #include "libexec.h"
 #include "options.h"
+#include "output.h"
+#include "places.h"
 #include "progress.h"
 #include "sweep-report.h"
 
 typedef struct
 {
-  gboolean full, now, dry_run, background;
+  gboolean full, now, dry_run, background, all;
   gboolean wait;
   gint64 deadline; /* of g_get_monotonic_time(), or -1; with @wait */
 } Choice;
+
+/* A document is begun and printed by who sweeps all that there is to sweep. */
+typedef struct
+{
+  GVariantBuilder *json; /* not owned; inside a list of reports if there may be several, else inside
+                            one; or %NULL for text */
+  gboolean several;
+  gboolean told; /* whether there was a report */
+} Output;
 
 typedef struct
 {
   HfProgram *program;
   HfInstallation *installation;
-  Choice *choice;
+  Choice choice; /* of this installation */
+  Output *output;
   HfProgress *progress;
 } Sweeping;
+
+/* What is printed of one of several says of which. */
+static void
+tell (Sweeping *sweeping, const HfSweepReport *report)
+{
+  const HfInstallation *installation = sweeping->installation;
+  Output *output = sweeping->output;
+  gboolean object = output->several && output->json != NULL;
+  output->told = TRUE;
+  if (object)
+    {
+      hf_json_begin_object (output->json);
+      hf_json_add_string (output->json, "installation", hf_output_installation (installation));
+      hf_json_add_string (output->json, "path", installation->path);
+    }
+  else if (output->several && (report->entries->len > 0 || report->inodes > 0))
+    hf_output_heading (installation);
+  hf_sweep_report_print (report, output->json);
+  if (object)
+    hf_json_end_object (output->json);
+}
 
 /* What has freed nothing is no change. */
 static void
@@ -42,7 +75,7 @@ record (HfInstallation *installation, const HfSweepReport *report)
 static gboolean
 sweep_once (Sweeping *sweeping, HfSweepReport *report, GError **error)
 {
-  Choice *choice = sweeping->choice;
+  Choice *choice = &sweeping->choice;
   report->now = choice->now;
   report->dry_run = choice->dry_run;
   report->full = choice->full;
@@ -66,8 +99,8 @@ is_news (const HfSweepReport *report, const HfSweepReport *earlier)
 static gboolean
 sweep_while_held (Sweeping *sweeping, HfSweepWait *wait, GError **error)
 {
-  gboolean json = sweeping->program->json;
-  gint64 deadline = sweeping->choice->deadline;
+  gboolean json = sweeping->output->json != NULL;
+  gint64 deadline = sweeping->choice.deadline;
   gboolean again = TRUE;
   g_autoptr (GError) failed = NULL;
   g_autoptr (HfSweepReport) report = NULL;
@@ -82,13 +115,13 @@ sweep_while_held (Sweeping *sweeping, HfSweepWait *wait, GError **error)
       if (json && earlier != NULL)
         hf_sweep_report_carry_over (report, earlier);
       /* Also what could not be carried to its end is told. */
-      if (!json && is_news (report, earlier) && !hf_sweep_report_print (report, FALSE, error))
-        return FALSE;
+      if (!json && is_news (report, earlier))
+        tell (sweeping, report);
       if (done && wait != NULL)
         (void)!hf_sweep_wait (wait, report, deadline, &again, &failed);
     }
-  if (json && !hf_sweep_report_print (report, TRUE, error))
-    return FALSE;
+  if (json)
+    tell (sweeping, report);
   if (failed == NULL)
     return hf_sweep_report_check (report, error);
   g_propagate_error (error, g_steal_pointer (&failed));
@@ -138,6 +171,8 @@ parse (HfProgram *program, int *argc, char ***argv, Choice *choice, GError **err
     { "now", 0, 0, G_OPTION_ARG_NONE, &choice->now, "Do not spare what was removed lately", NULL },
     { "wait", 0, G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK, (gpointer)parse_wait,
       "Wait for what is in use, and free it the moment it is not", "SECONDS" },
+    { "all-installations", 0, 0, G_OPTION_ARG_NONE, &choice->all,
+      "Sweep all installations of the system's, as root", NULL },
     { "background", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &choice->background, NULL, NULL },
     G_OPTION_ENTRY_NULL,
   };
@@ -151,16 +186,87 @@ parse (HfProgram *program, int *argc, char ***argv, Choice *choice, GError **err
   };
   if (!hf_options_parse (program, &syntax, argc, argv, error))
     return FALSE;
-  return !choice->wait || !choice->dry_run
-         || hf_throw (error, HF_ERROR_USAGE, "--wait and --dry-run exclude each other");
+  if (choice->wait && (choice->dry_run || choice->all))
+    return hf_throw (error, HF_ERROR_USAGE, "--wait and --%s exclude each other",
+                     choice->dry_run ? "dry-run" : "all-installations");
+  return !choice->all || program->scope == HF_SCOPE_DEFAULT
+         || hf_throw (error, HF_ERROR_USAGE,
+                      "--all-installations goes without --user, --system and --installation");
 }
 
-/* There is nothing to do. */
-static gboolean
-report_idle (const HfProgram *program, const HfSweepReport *report, GError **error)
+static HfSweepReport *
+idle_report_new (const Choice *choice)
 {
-  return hf_sweep_report_print (report, program->json, error)
-         && hf_sweep_report_check (report, error);
+  HfSweepReport *report = hf_sweep_report_new ();
+  report->now = choice->now;
+  report->dry_run = choice->dry_run;
+  return report;
+}
+
+typedef struct
+{
+  Choice choice;
+  Output output;
+} Request;
+
+static gboolean
+sweep_installation (HfProgram *program, HfInstallation *installation, gpointer data, GError **error)
+{
+  Request *request = data;
+  const Choice *choice = &request->choice;
+  Sweeping sweeping = { program, installation, *choice, &request->output, NULL };
+  g_autoptr (HfSweepReport) idle = idle_report_new (choice);
+  gboolean needed = installation != NULL && choice->full;
+  if (installation != NULL && !needed && !hf_sweep_needed (installation, idle, &needed, error))
+    return FALSE;
+  if (!needed)
+    {
+      if (installation != NULL || !request->output.several)
+        tell (&sweeping, idle);
+      return hf_sweep_report_check (idle, error);
+    }
+  if (program->reclaim == NULL)
+    return hf_store_exec (program, error);
+
+  g_autoptr (HfProgress) progress = hf_progress_line_new (program);
+  g_autoptr (HfSweepWait) wait = choice->wait ? hf_sweep_wait_new (installation, error) : NULL;
+  if (choice->wait && wait == NULL)
+    return FALSE;
+  sweeping.progress = progress;
+  return choice->background ? sweep_in_background (&sweeping, wait, error)
+                            : sweep_while_held (&sweeping, wait, error);
+}
+
+/* Of several it is found out first whether holdfast-store has anything to do: it begins from the start, and
+ * what is printed by then would be printed twice. */
+static gboolean
+any_needed (const GPtrArray *places, const Choice *choice)
+{
+  for (guint i = 0; i < places->len; i++)
+    {
+      g_autoptr (HfInstallation) installation
+          = hf_place_open (places->pdata[i], HF_OPEN_EXISTING, NULL);
+      g_autoptr (HfSweepReport) idle = idle_report_new (choice);
+      gboolean needed = choice->full;
+      if (installation != NULL
+          && (needed || (hf_sweep_needed (installation, idle, &needed, NULL) && needed)))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* A file that is passed over may name one that nobody sweeps: that is for a person, like what is damaged. */
+static gboolean
+check_all (HfProgram *program, const GPtrArray *places, const GError *failed, GError **error)
+{
+  if (failed != NULL && !hf_error_is (failed, HF_ERROR_IN_USE)
+      && !hf_error_is (failed, HF_ERROR_NO_SPACE))
+    return TRUE;
+  if (hf_program_check_named (program, error))
+    return TRUE;
+  if (failed != NULL && places->len == 1) /* of several, each was printed */
+    hf_output_error (failed);
+  return FALSE;
 }
 
 /**
@@ -173,27 +279,28 @@ report_idle (const HfProgram *program, const HfSweepReport *report, GError **err
 gboolean
 hf_command_sweep (HfProgram *program, int argc, char **argv, int *status, GError **error)
 {
-  Choice choice = { 0 };
-  g_autoptr (HfInstallation) installation = NULL;
-  g_autoptr (HfSweepReport) idle = hf_sweep_report_new ();
-  if (!parse (program, &argc, &argv, &choice, error)
-      || !hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
+  Request request = { 0 };
+  Output *output = &request.output;
+  if (!parse (program, &argc, &argv, &request.choice, error))
     return FALSE;
-  gboolean needed = installation != NULL && choice.full;
-  idle->now = choice.now;
-  idle->dry_run = choice.dry_run;
-  if (installation != NULL && !needed && !hf_sweep_needed (installation, idle, &needed, error))
-    return FALSE;
-  if (!needed)
-    return report_idle (program, idle, error);
-  if (program->reclaim == NULL)
+  g_autoptr (GPtrArray) places = hf_places_own (program);
+  output->several = request.choice.all;
+  if (!output->several)
+    g_ptr_array_set_size (places, 1);
+  else if (program->reclaim == NULL && any_needed (places, &request.choice))
     return hf_store_exec (program, error);
+  g_autoptr (GVariantBuilder) builder = NULL;
+  if (program->json)
+    output->json = builder
+        = g_variant_builder_new (output->several ? HF_JSON_LIST : HF_JSON_OBJECT);
 
-  g_autoptr (HfProgress) progress = hf_progress_line_new (program);
-  g_autoptr (HfSweepWait) wait = choice.wait ? hf_sweep_wait_new (installation, error) : NULL;
-  if (choice.wait && wait == NULL)
+  g_autoptr (GError) failed = NULL;
+  gboolean done = hf_places_visit (program, places, sweep_installation, &request, &failed);
+  if (builder != NULL && (output->told || output->several) && !hf_json_print (builder, error))
     return FALSE;
-  Sweeping sweeping = { program, installation, &choice, progress };
-  return choice.background ? sweep_in_background (&sweeping, wait, error)
-                           : sweep_while_held (&sweeping, wait, error);
+  if (output->several && !check_all (program, places, failed, error))
+    return FALSE;
+  if (!done)
+    g_propagate_error (error, g_steal_pointer (&failed));
+  return done;
 }
