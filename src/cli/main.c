@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifdef HF_WITH_STORE
@@ -123,6 +124,18 @@ global_help (HfProgram *program)
   return hf_options_global_help (program, commands, G_N_ELEMENTS (commands), end->str);
 }
 
+/* What root installs is for everybody, whatever root's umask; other people's says whom they let look at
+ * theirs, but nobody lets others write there.  What an image or a command is started with stays as it is. */
+static void
+set_umask (const HfCommand *command)
+{
+  if (command->run == hf_command_run || command->run == hf_command_hold)
+    return;
+  mode_t mask = umask (S_IWGRP | S_IWOTH);
+  if (geteuid () != 0)
+    (void)umask (mask | S_IWGRP | S_IWOTH);
+}
+
 static gboolean
 run_program (HfProgram *program, int argc, char **argv, int *status, GError **error)
 {
@@ -144,6 +157,7 @@ run_program (HfProgram *program, int argc, char **argv, int *status, GError **er
   program->command = find_command (argv[1], error);
   if (program->command == NULL)
     return FALSE;
+  set_umask (program->command);
   if (program->command->run == NULL)
     return hf_store_exec (program, error);
   gboolean done = program->command->run (program, argc - 1, argv + 1, status, error);

@@ -13,6 +13,7 @@
 #include "places.h"
 #include "progress.h"
 
+#include <errno.h>
 #include <string.h>
 
 static gboolean
@@ -141,6 +142,9 @@ update_installation (HfProgram *program, HfInstallation *installation, gpointer 
 {
   const Request *request = data;
   gboolean named = request->names[0] != NULL;
+  /* Said once, and not of each image. */
+  if (installation != NULL && !hf_installation_is_changeable (installation) && errno == EACCES)
+    return hf_throw_no_permission (installation, error);
   g_autoptr (HfConfig) config
       = installation == NULL ? hf_config_new_default () : hf_config_load (installation, error);
   if (config == NULL)

@@ -13,6 +13,7 @@
 #include "lock.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,11 +209,24 @@ open_directories (HfInstallation *self, GError **error)
 }
 
 static gboolean
+make_root (HfInstallation *self, GError **error)
+{
+  if (g_mkdir_with_parents (self->path, HF_MODE_DIR) == 0)
+    return TRUE;
+  if (errno != EACCES)
+    return hf_throw_errno (error, "Cannot create %s", self->path);
+  return hf_throw (
+      error, HF_ERROR_FAILED,
+      "No permission to create %s: use sudo, or --user for an installation of your own",
+      self->path);
+}
+
+static gboolean
 open_root (HfInstallation *self, HfOpenMode mode, GError **error)
 {
   /* The path to the installation is its owner's choice and may lead through symlinks. */
-  if (mode == HF_OPEN_OR_CREATE && g_mkdir_with_parents (self->path, HF_MODE_DIR) != 0)
-    return hf_throw_errno (error, "Cannot create %s", self->path);
+  if (mode == HF_OPEN_OR_CREATE && !make_root (self, error))
+    return FALSE;
   self->root_fd = open (self->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (self->root_fd < 0 && errno == ENOENT)
     return hf_throw (error, HF_ERROR_NOT_FOUND, "There is no installation at %s", self->path);
@@ -277,8 +291,17 @@ hf_installation_is_changeable (const HfInstallation *self)
 gboolean
 hf_throw_no_permission (const HfInstallation *installation, GError **error)
 {
+  struct stat st;
+  gboolean known = fstat (installation->root_fd, &st) == 0;
+  if (known && st.st_uid == 0 && geteuid () != 0)
+    return hf_throw (error, HF_ERROR_FAILED,
+                     "No permission to change %s, which is root's: use sudo, or --user for an"
+                     " installation of your own",
+                     installation->path);
+  const struct passwd *owner = known && st.st_uid != geteuid () ? getpwuid (st.st_uid) : NULL;
   return hf_throw (error, HF_ERROR_FAILED,
-                   "No permission to change %s: run this as its owner,"
-                   " or choose another with --user or --installation=PATH",
-                   installation->path);
+                   "No permission to change %s: run this as its owner%s%s,"
+                   " or choose another with --user or --installation",
+                   installation->path, owner != NULL ? ", " : "",
+                   owner != NULL ? owner->pw_name : "");
 }
