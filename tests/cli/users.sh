@@ -196,6 +196,14 @@ the_umask_is_passed_on() {
 }
 promise 'what is run has the umask of whoever runs it' the_umask_is_passed_on
 
+a_whole_one_is_whole() {
+  with_somebody
+  his remote-add --no-verify test "$FIXTURES/archive-1"
+  his install test "$HELLO"
+  equal "$(his repair)" 'Nothing to repair'
+}
+promise 'a repair by an unprivileged user finds nothing wrong with what is whole' a_whole_one_is_whole
+
 # flock(2) needs no write permission: so it must not keep anybody from starting an app.
 he_blocks_nobody() {
   with_somebody
