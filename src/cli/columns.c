@@ -20,13 +20,26 @@ name_at (const HfColumns *columns, gsize i)
   return *(const char *const *)column_at (columns, i);
 }
 
+/**
+ * hf_columns_names:
+ * @columns: what there is
+ *
+ * Returns: (transfer full): the names
+ */
+GStrv
+hf_columns_names (const HfColumns *columns)
+{
+  GStrv names = g_new0 (char *, columns->n + 1);
+  for (gsize i = 0; i < columns->n; i++)
+    names[i] = g_strdup (name_at (columns, i));
+  return names;
+}
+
 static char *
 known_columns (const HfColumns *columns)
 {
-  g_autoptr (GString) known = g_string_new (name_at (columns, 0));
-  for (gsize i = 1; i < columns->n; i++)
-    g_string_append_printf (known, ", %s", name_at (columns, i));
-  return g_string_free (g_steal_pointer (&known), FALSE);
+  g_auto (GStrv) names = hf_columns_names (columns);
+  return g_strjoinv (", ", names);
 }
 
 /**

@@ -19,5 +19,6 @@ typedef struct
     (table), sizeof (table)[0], G_N_ELEMENTS (table)                                               \
   }
 
+GStrv hf_columns_names (const HfColumns *columns);
 char *hf_columns_help (const HfColumns *columns, const char *by_default);
 GPtrArray *hf_columns_choose (const HfColumns *columns, const char *text, GError **error);

@@ -12,6 +12,7 @@
 #include "core/sweep.h"
 
 typedef struct _HfCommand HfCommand;
+typedef struct _HfCompletion HfCompletion;
 
 typedef enum
 {
@@ -27,7 +28,9 @@ typedef gboolean (*HfReclaim) (HfInstallation *installation, HfSweepReport *repo
 
 typedef struct
 {
-  char **argv;              /* not owned; how the program was called, whole */
+  char **argv;               /* not owned; how the program was called, whole */
+  const HfCommand *commands; /* not owned; all that there are */
+  gsize n_commands;
   const HfCommand *command; /* not owned; the one that runs */
   HfScope scope;
   char *installation_name; /* owned; for %HF_SCOPE_NAMED */
@@ -41,6 +44,8 @@ typedef struct
   gboolean stopped;     /* a signal came: what is not begun is left */
   gboolean changed_all; /* the command was about all of hf_places_own() */
   HfReclaim reclaim;
+  HfCompletion
+      *completion; /* not owned; what a shell wants to know instead of having it run, or %NULL */
 } HfProgram;
 
 /* Runs one command.  @argv holds its name and arguments, %NULL-terminated; @status is the exit
@@ -54,9 +59,9 @@ struct _HfCommand
   const char *name;
   const char *alias;     /* or %NULL */
   const char *arguments; /* for the help; or %NULL */
-  const char *summary;
-  HfCommandFunc run; /* %NULL: holdfast-store runs it */
-  gboolean retires;  /* may take something out of service */
+  const char *summary;   /* or %NULL: it is in no help */
+  HfCommandFunc run;     /* %NULL: holdfast-store runs it */
+  gboolean retires;      /* may take something out of service */
 };
 
 gboolean hf_command_remote_add (HfProgram *, int, char **, int *, GError **);
@@ -83,6 +88,7 @@ gboolean hf_command_mask (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_pin (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_config (HfProgram *, int, char **, int *, GError **);
 gboolean hf_command_repair (HfProgram *, int, char **, int *, GError **);
+gboolean hf_command_complete (HfProgram *, int, char **, int *, GError **);
 
 gboolean hf_reclaim_with_store (HfInstallation *installation, HfSweepReport *report,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -99,6 +105,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (HfFound, hf_found_clear)
 
 void hf_program_clear (HfProgram *program);
 void hf_program_warn (const HfProgram *program);
+const HfCommand *hf_program_command (const HfProgram *program, const char *name);
 char *hf_program_path (HfProgram *program);
 gboolean hf_program_open (HfProgram *program, HfOpenMode mode, HfInstallation **out,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -300,7 +300,9 @@ hf_command_df (HfProgram *program, int argc, char **argv, int *status, GError **
     G_OPTION_ENTRY_NULL,
   };
   g_autofree char *description = hf_columns_help (&columns, DEFAULT_COLUMNS);
-  const HfSyntax syntax = { .entries = entries, .description = description, .max_arguments = -1 };
+  const HfSyntax syntax = {
+    .entries = entries, .description = description, .columns = &columns, .max_arguments = -1
+  };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;
   g_autoptr (GPtrArray) chosen

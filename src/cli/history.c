@@ -187,7 +187,7 @@ hf_command_history (HfProgram *program, int argc, char **argv, int *status, GErr
     G_OPTION_ENTRY_NULL,
   };
   g_autofree char *description = hf_columns_help (&columns, DEFAULT_COLUMNS);
-  const HfSyntax syntax = { .entries = entries, .description = description };
+  const HfSyntax syntax = { .entries = entries, .description = description, .columns = &columns };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error)
       || (since != NULL && !parse_time (since, &first, error)))
     return FALSE;

@@ -9,6 +9,7 @@
 #include "options.h"
 #include "output.h"
 #include "progress.h"
+#include "store-options.h"
 #include "store/remotes.h"
 
 #include <string.h>
@@ -170,8 +171,7 @@ hf_command_install (HfProgram *program, int argc, char **argv, int *status, GErr
   g_autofree char *name = NULL;
   g_autofree char *command = NULL;
   const GOptionEntry entries[] = {
-    { "ref", 0, 0, G_OPTION_ARG_STRING, &name, "Install a directory or tarball as REF", "REF" },
-    { "command", 0, 0, G_OPTION_ARG_STRING, &command, "What it runs, with --ref", "COMMAND" },
+    HF_INSTALL_OPTIONS (&name, &command),
     G_OPTION_ENTRY_NULL,
   };
   const HfSyntax syntax = {

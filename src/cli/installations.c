@@ -167,7 +167,7 @@ hf_command_installations (HfProgram *program, int argc, char **argv, int *status
     G_OPTION_ENTRY_NULL,
   };
   g_autofree char *description = hf_columns_help (&columns, DEFAULT_COLUMNS);
-  const HfSyntax syntax = { .entries = entries, .description = description };
+  const HfSyntax syntax = { .entries = entries, .description = description, .columns = &columns };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;
   g_autoptr (GPtrArray) chosen

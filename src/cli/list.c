@@ -267,7 +267,7 @@ hf_command_list (HfProgram *program, int argc, char **argv, int *status, GError 
   g_autofree char *description
       = hf_columns_help (&columns, DEFAULT_COLUMNS "; with --all: " ALL_COLUMNS
                                                    ";\nand the installation, if none is chosen");
-  const HfSyntax syntax = { .entries = entries, .description = description };
+  const HfSyntax syntax = { .entries = entries, .description = description, .columns = &columns };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;
   if (wanted == NULL)

@@ -29,9 +29,10 @@
 static const HfCommand commands[] = {
   { "remote-add", NULL, "NAME LOCATION", "Add a remote repository", STORE (hf_command_remote_add),
     FALSE },
-  { "remote-delete", NULL, "NAME", "Delete a remote", STORE (hf_command_remote_delete), FALSE },
+  { "remote-delete", NULL, "REMOTE", "Delete a remote", STORE (hf_command_remote_delete), FALSE },
   { "remotes", "remote-list", NULL, "List the remotes", STORE (hf_command_remotes), FALSE },
-  { "remote-ls", NULL, "NAME", "List the images of a remote", STORE (hf_command_remote_ls), FALSE },
+  { "remote-ls", NULL, "REMOTE", "List the images of a remote", STORE (hf_command_remote_ls),
+    FALSE },
   { "install", NULL, "[REMOTE] REF… | DIRECTORY | TARBALL", "Install images",
     STORE (hf_command_install), TRUE },
   { "update", NULL, "[REF…]", "Update images", STORE (hf_command_update), TRUE },
@@ -50,12 +51,15 @@ static const HfCommand commands[] = {
     hf_command_why, FALSE },
   { "hold", NULL, "REF -- COMMAND [ARG…]", "Keep an image while a command runs", hf_command_hold,
     FALSE },
-  { "root", NULL, "add|list|remove …", "Keep deployments for good", hf_command_root, TRUE },
+  { "root", NULL, "add NAME REF | list | remove ROOT", "Keep deployments for good", hf_command_root,
+    TRUE },
   { "mask", NULL, "[PATTERN…]", "Keep images from being updated", hf_command_mask, FALSE },
   { "pin", NULL, "[PATTERN…]", "Keep runtimes from being unused", hf_command_pin, FALSE },
   { "config", NULL, NULL, "Show or change the configuration", hf_command_config, TRUE },
   { "sweep", NULL, NULL, "Free what is out of service and not in use", hf_command_sweep, FALSE },
   { "repair", NULL, "[REF…]", "Find and mend what is damaged", STORE (hf_command_repair), TRUE },
+  /* For shells, and in no help. */
+  { "complete", NULL, NULL, NULL, hf_command_complete, FALSE },
 };
 
 /* holdfast(1), EXIT STATUS, describes them. */
@@ -105,23 +109,13 @@ exit_status_of (const GError *error)
   return EXIT_FAILURE;
 }
 
-static const HfCommand *
-find_command (const char *name, GError **error)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
-    if (strcmp (name, commands[i].name) == 0 || g_strcmp0 (name, commands[i].alias) == 0)
-      return &commands[i];
-  (void)hf_throw (error, HF_ERROR_USAGE, "%s is not a command: see holdfast --help", name);
-  return NULL;
-}
-
 static char *
 global_help (HfProgram *program)
 {
   g_autoptr (GString) end = g_string_new ("Exit Status:");
   for (gsize i = 0; i < G_N_ELEMENTS (exit_meanings); i++)
     g_string_append_printf (end, "\n  %-15d%s", exit_meanings[i].status, exit_meanings[i].meaning);
-  return hf_options_global_help (program, commands, G_N_ELEMENTS (commands), end->str);
+  return hf_options_global_help (program, end->str);
 }
 
 /* What root installs is for everybody, whatever root's umask; other people's says whom they let look at
@@ -154,14 +148,15 @@ run_program (HfProgram *program, int argc, char **argv, int *status, GError **er
       *status = program->help ? EXIT_SUCCESS : EXIT_USAGE;
       return TRUE;
     }
-  program->command = find_command (argv[1], error);
-  if (program->command == NULL)
-    return FALSE;
-  set_umask (program->command);
-  if (program->command->run == NULL)
+  const HfCommand *command = hf_program_command (program, argv[1]);
+  program->command = command;
+  if (command == NULL)
+    return hf_throw (error, HF_ERROR_USAGE, "%s is not a command: see holdfast --help", argv[1]);
+  set_umask (command);
+  if (command->run == NULL)
     return hf_store_exec (program, error);
-  gboolean done = program->command->run (program, argc - 1, argv + 1, status, error);
-  if (program->command->retires)
+  gboolean done = command->run (program, argc - 1, argv + 1, status, error);
+  if (command->retires)
     hf_auto_sweep_start (program);
   return done;
 }
@@ -185,7 +180,10 @@ main (int argc, char **argv)
   g_log_writer_default_set_use_stderr (TRUE); /* standard output is for results */
 
   g_autofree char **arguments = g_memdup2 (argv, ((gsize)argc + 1) * sizeof *argv);
-  HfProgram program = { .argv = argv, .reclaim = STORE (hf_reclaim_with_store) };
+  HfProgram program = { .argv = argv,
+                        .commands = commands,
+                        .n_commands = G_N_ELEMENTS (commands),
+                        .reclaim = STORE (hf_reclaim_with_store) };
   g_autoptr (GError) error = NULL;
   int status = EXIT_SUCCESS;
   gboolean done = run_program (&program, argc, arguments, &status, &error);

@@ -5,6 +5,7 @@
  */
 #include "options.h"
 
+#include "complete.h"
 #include "output.h"
 #include "places.h"
 
@@ -63,8 +64,15 @@ option_installation (const char *name, const char *value, gpointer program, GErr
   return FALSE;
 }
 
-static GOptionGroup *
-global_group (HfProgram *program)
+/**
+ * hf_options_global_entries:
+ * @program: where to put what is chosen
+ *
+ * Returns: (transfer full): the options that every command has, ended by %G_OPTION_ENTRY_NULL; free with
+ *   g_free()
+ */
+GOptionEntry *
+hf_options_global_entries (HfProgram *program)
 {
   const GOptionEntry entries[] = {
     { "user", 'u', G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, (gpointer)option_user,
@@ -82,6 +90,13 @@ global_group (HfProgram *program)
     { "version", 0, 0, G_OPTION_ARG_NONE, &program->version, "Show the version and exit", NULL },
     G_OPTION_ENTRY_NULL,
   };
+  return g_memdup2 (entries, sizeof entries);
+}
+
+static GOptionGroup *
+global_group (HfProgram *program)
+{
+  g_autofree GOptionEntry *entries = hf_options_global_entries (program);
   GOptionGroup *group
       = g_option_group_new ("global", "Global Options:", "Show global options", program, NULL);
   g_option_group_add_entries (group, entries);
@@ -151,21 +166,20 @@ hf_options_parse_global (HfProgram *program, int *argc, char ***argv, GError **e
 /**
  * hf_options_global_help:
  * @program: the program
- * @commands: (array length=n_commands): all commands, in the order in which to show them
- * @n_commands: how many
  * @end: what stands below the options
  *
  * Returns: (transfer full): the text of `holdfast --help`
  */
 char *
-hf_options_global_help (HfProgram *program, const HfCommand *commands, gsize n_commands,
-                        const char *end)
+hf_options_global_help (HfProgram *program, const char *end)
 {
   g_autoptr (GString) summary = g_string_new (
       "Deploys images of applications and runtimes beside whatever is running from them.\n"
       "What something holds stays; what nothing holds goes.\n\nCommands:");
-  for (gsize i = 0; i < n_commands; i++)
-    g_string_append_printf (summary, "\n  %-15s%s", commands[i].name, commands[i].summary);
+  for (gsize i = 0; i < program->n_commands; i++)
+    if (program->commands[i].summary != NULL)
+      g_string_append_printf (summary, "\n  %-15s%s", program->commands[i].name,
+                              program->commands[i].summary);
 
   g_autoptr (GOptionContext) context = context_new (program, "COMMAND [ARG…]", NULL);
   g_option_context_set_summary (context, summary->str);
@@ -196,7 +210,8 @@ check_count (HfProgram *program, const HfSyntax *syntax, int count, GError **err
  * @argc: (inout): number of elements of @argv
  * @argv: (inout): the command's name and arguments; what is left starts with the name
  *
- * Prints the command's help, or the version, and exits if that was asked for.
+ * Prints the command's help, or the version, or what completes the command line, and exits if that was asked
+ * for.
  *
  * Returns: %FALSE with %HF_ERROR_USAGE if the command line does not fit
  */
@@ -205,6 +220,11 @@ hf_options_parse (HfProgram *program, const HfSyntax *syntax, int *argc, char **
                   GError **error)
 {
   const HfCommand *command = program->command;
+  if (program->completion != NULL)
+    {
+      g_autofree char *answer = hf_completion_answer (program->completion, syntax);
+      print_and_exit (answer);
+    }
   g_autofree char *title = g_strconcat ("holdfast ", command->name, NULL);
   g_autoptr (GOptionContext) context = context_new (program, command->arguments, syntax);
   g_option_context_set_strict_posix (context, syntax->strict);

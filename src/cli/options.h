@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "columns.h"
 #include "command.h"
 
 /* What a command takes. */
@@ -13,6 +14,7 @@ typedef struct
   const GOptionEntry *entries; /* not owned; its own options, or %NULL */
   gpointer data;               /* not owned; for callbacks of these */
   const char *description;     /* not owned; stands below the options in its help, or %NULL */
+  const HfColumns *columns;    /* not owned; what --columns can choose from, or %NULL */
   int min_arguments;
   int max_arguments; /* -1: any number */
   gboolean strict;   /* options end at the first argument, as POSIX has it */
@@ -20,7 +22,7 @@ typedef struct
 
 gboolean hf_options_parse_global (HfProgram *program, int *argc, char ***argv,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
-char *hf_options_global_help (HfProgram *program, const HfCommand *commands, gsize n_commands,
-                              const char *end);
+GOptionEntry *hf_options_global_entries (HfProgram *program);
+char *hf_options_global_help (HfProgram *program, const char *end);
 gboolean hf_options_parse (HfProgram *program, const HfSyntax *syntax, int *argc, char ***argv,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -13,6 +13,25 @@
 #include <unistd.h>
 
 /**
+ * hf_program_command:
+ * @program: the program
+ * @name: any text
+ *
+ * Returns: (transfer none) (nullable): the command of that name or alias
+ */
+const HfCommand *
+hf_program_command (const HfProgram *program, const char *name)
+{
+  for (gsize i = 0; i < program->n_commands; i++)
+    {
+      const HfCommand *command = &program->commands[i];
+      if (strcmp (name, command->name) == 0 || g_strcmp0 (name, command->alias) == 0)
+        return command;
+    }
+  return NULL;
+}
+
+/**
  * hf_program_clear:
  * @program: what to free the contents of
  */

@@ -4,6 +4,7 @@
  */
 #include "options.h"
 #include "output.h"
+#include "store-options.h"
 #include "store/remotes.h"
 
 /* Whether the remote is there already, which --if-not-exists is content with. */
@@ -33,10 +34,7 @@ hf_command_remote_add (HfProgram *program, int argc, char **argv, int *status, G
   gboolean no_verify = FALSE;
   gboolean if_not_exists = FALSE;
   const GOptionEntry entries[] = {
-    { "gpg-import", 0, 0, G_OPTION_ARG_FILENAME, &key, "Trust the public keys in FILE", "FILE" },
-    { "no-verify", 0, 0, G_OPTION_ARG_NONE, &no_verify, "Do not check signatures", NULL },
-    { "if-not-exists", 0, 0, G_OPTION_ARG_NONE, &if_not_exists,
-      "Do nothing if there is a remote of this name", NULL },
+    HF_REMOTE_ADD_OPTIONS (&key, &no_verify, &if_not_exists),
     G_OPTION_ENTRY_NULL,
   };
   const HfSyntax syntax = {

@@ -10,6 +10,7 @@
 #include "options.h"
 #include "output.h"
 #include "progress.h"
+#include "store-options.h"
 
 #include <string.h>
 
@@ -153,7 +154,7 @@ hf_command_repair (HfProgram *program, int argc, char **argv, int *status, GErro
 {
   gboolean dry_run = FALSE;
   const GOptionEntry entries[] = {
-    { "dry-run", 0, 0, G_OPTION_ARG_NONE, &dry_run, "Only say what is damaged", NULL },
+    HF_REPAIR_OPTIONS (&dry_run),
     G_OPTION_ENTRY_NULL,
   };
   const HfSyntax syntax = {

@@ -145,10 +145,11 @@ hf_command_root (HfProgram *program, int argc, char **argv, int *status, GError 
   };
   const HfSyntax syntax = {
     .entries = entries,
-    .description = "  holdfast root add NAME REF    keep what is deployed for REF now\n"
-                   "  holdfast root list            show the roots, and whether they hold\n"
-                   "  holdfast root remove NAME     keep it no longer\n"
-                   "\nNAME is a name, or NAMESPACE/NAME so that programs keep theirs apart.\n",
+    .description
+    = "  holdfast root add NAME REF    keep what is deployed for REF now\n"
+      "  holdfast root list            show the roots, and whether they hold\n"
+      "  holdfast root remove ROOT     keep it no longer\n"
+      "\nNAME and ROOT are a name, or NAMESPACE/NAME so that programs keep theirs apart.\n",
     .min_arguments = 1,
     .max_arguments = 3,
   };
@@ -164,5 +165,5 @@ hf_command_root (HfProgram *program, int argc, char **argv, int *status, GError 
   if (strcmp (argv[1], "remove") == 0 && argc == 3)
     return remove_root (program, argv[2], error);
   return hf_throw (error, HF_ERROR_USAGE,
-                   "root takes `add NAME REF`, `list` or `remove NAME`: see holdfast root --help");
+                   "root takes `add NAME REF`, `list` or `remove ROOT`: see holdfast root --help");
 }

@@ -77,35 +77,18 @@ two_installations() {
   done
 }
 
-# What the pages call holdfast, in a home of its own.
-holdfast_of_a_user() {
-  mkdir "$T/bin"
-  cat >"$T/bin/holdfast" <<END
-#!/bin/bash
-scope=--user
-for word in "\$@"; do
-  case \$word in
-    --system | --user | --installation*) scope= ;;
-  esac
-done
-# Nothing of this machine's own is ever meant.
-[[ " \$* " != *' --system '* ]] || exec "$HOLDFAST" --installation="$T/system" "\${@/--system/}"
-exec "$HOLDFAST" \$scope "\$@"
-END
-  chmod +x "$T/bin/holdfast"
-}
-
 examples() { # PAGE
   if [[ $ON_A_MACHINE == *" $1 "* ]]; then
     machine
     mkdir "$T/bin"
     ln -s "$HOLDFAST" "$T/bin/holdfast"
+    export XDG_DATA_HOME=$HOME/.local/share PATH=$T/bin:$PATH
+    mkdir -p "$XDG_DATA_HOME"
   else
-    installation
     holdfast_of_a_user
   fi
-  export XDG_DATA_HOME=$HOME/.local/share WWW=$T/www PATH=$T/bin:$PATH TERM=xterm NO_COLOR=1 FIXTURES LIB
-  mkdir -p "$XDG_DATA_HOME" "$WWW/repo"
+  export WWW=$T/www TERM=xterm NO_COLOR=1 FIXTURES LIB
+  mkdir -p "$WWW/repo"
   cp "$FIXTURES/key.gpg" "$HOME"
   serve "$WWW"
   export URL

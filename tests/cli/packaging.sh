@@ -31,6 +31,14 @@ as_a_packager() {
     ! grep -qa HOLDFAST_TEST "$file" || fail "$file has a test hook"
   done
   grep -qa HOLDFAST_TEST "$HOLDFAST" || fail 'the test build has no hook: the check is blind'
+  for file in "$SOURCE"/data/man/*.scd; do
+    file=$(basename "$file" .scd)
+    test -s "$T/destination/usr/share/man/man${file##*.}/$file"
+  done
+  for file in bash-completion/completions/holdfast fish/vendor_completions.d/holdfast.fish \
+    zsh/site-functions/_holdfast; do
+    test -s "$T/destination/usr/share/$file"
+  done
 
   # It works from there, and from anywhere else.
   mv "$T/destination" "$T/moved"

@@ -58,6 +58,25 @@ hf() {
   "$HOLDFAST" --installation="$INST" "$@"
 }
 
+# holdfast_of_a_user: `holdfast` is a command that works, also for root, as for an ordinary user, on an
+# installation in a home of its own.
+holdfast_of_a_user() {
+  installation
+  export XDG_DATA_HOME=$HOME/.local/share PATH=$T/bin:$PATH
+  INST=$XDG_DATA_HOME/holdfast
+  mkdir -p "$T/bin" "$XDG_DATA_HOME"
+  cat >"$T/bin/holdfast" <<END
+#!/bin/bash
+# Nothing of this machine's own is ever meant.
+case " \$* " in
+  *' --system '*) exec "$HOLDFAST" --installation="$T/system" "\${@/--system/}" ;;
+  *' --user '* | *' --installation'*) exec "$HOLDFAST" "\$@" ;;
+  *) exec "$HOLDFAST" --user "\$@" ;;
+esac
+END
+  chmod +x "$T/bin/holdfast"
+}
+
 keep_nothing() {
   hf config --set keep-previous 0
 }
