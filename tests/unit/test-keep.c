@@ -63,6 +63,10 @@ test_spared (Fixture *fixture, gconstpointer data)
   g_assert_null (reason.root);
   g_assert_cmpint (reason.until, >=, now + 3600);
   g_assert_false (is_kept (installation, path, TRUE, NULL));
+  /* Also where something else has to be looked for. */
+  g_autofree char *other = deploy (installation, OTHER, 'b');
+  add_root (installation, "local/mine", OTHER, NULL);
+  g_assert_false (is_kept (installation, path, TRUE, NULL));
   /* Over by far, and far from over: no test takes an hour. */
   g_autofree char *old = removed_at (installation, path, now - 7200);
   g_assert_false (is_kept (installation, old, FALSE, NULL));

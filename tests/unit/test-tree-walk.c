@@ -169,17 +169,18 @@ walk_closed (gpointer data)
   g_autoptr (GError) error = NULL;
   g_auto (Met) met = MET_INIT;
   put_dir (fixture->dir_fd, "tree", 0755);
-  put_dir (fixture->dir_fd, "tree/closed", 0755);
-  put_file (fixture->dir_fd, "tree/closed/file", "x", 0644);
+  put_dir (fixture->dir_fd, "tree/a", 0755);
+  put_dir (fixture->dir_fd, "tree/a/closed", 0755);
+  put_file (fixture->dir_fd, "tree/a/closed/file", "x", 0644);
   put_dir (fixture->dir_fd, "tree/open", 0755);
   put_file (fixture->dir_fd, "tree/open/file", "x", 0644);
-  g_assert_no_errno (fchmodat (fixture->dir_fd, "tree/closed", 0, 0));
+  g_assert_no_errno (fchmodat (fixture->dir_fd, "tree/a/closed", 0, 0));
   g_assert_false (hf_tree_walk (fixture->dir_fd, "tree", meet, &met, &error));
   g_assert_nonnull (strstr (error->message, "closed"));
   g_assert_true (was_met (&met, "tree/open"));
   g_assert_true (was_met (&met, "tree/open/file"));
   g_assert_cmpuint (met.paths->len, ==, 2);
-  g_assert_no_errno (fchmodat (fixture->dir_fd, "tree/closed", 0755, 0));
+  g_assert_no_errno (fchmodat (fixture->dir_fd, "tree/a/closed", 0755, 0));
 }
 
 static void
