@@ -7,6 +7,7 @@
 #include "core/config.h"
 #include "core/layout.h"
 #include "core/ref-glob.h"
+#include "core/rollback.h"
 #include "install-notify.h"
 #include "options.h"
 #include "output.h"
@@ -77,6 +78,19 @@ find_all (HfInstallation *installation, const HfConfig *config, GError **error)
   return g_steal_pointer (&list);
 }
 
+/* Whoever names a ref wants what the remote has, from now on: also where it has that already. */
+static gboolean
+end_hold (const HfInstallContext *context, const HfDeployed *deployed, gboolean *out_ended,
+          GError **error)
+{
+  if (!hf_rollback_end (context->store->installation, deployed->ref, deployed->name, out_ended,
+                        error))
+    return FALSE;
+  if (*out_ended)
+    hf_output_change ("No longer held", deployed->ref, deployed->info->commit);
+  return TRUE;
+}
+
 static gboolean
 update_one (const HfInstallContext *context, const HfDeployed *deployed, HfInstallKind kind,
             gboolean *out_changed, GError **error)
@@ -84,6 +98,8 @@ update_one (const HfInstallContext *context, const HfDeployed *deployed, HfInsta
   GError *local = NULL;
   if (hf_install_remote (context, deployed->info->origin, deployed->ref, kind, out_changed, &local))
     {
+      if (kind == HF_INSTALL_UPDATE && !*out_changed)
+        return end_hold (context, deployed, out_changed, error);
       /* By a rollback that came after find_all(). */
       if (kind == HF_INSTALL_UPDATE_UNLESS_HELD && !*out_changed
           && hf_active_is_held (context->store->installation, deployed->ref))

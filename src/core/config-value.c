@@ -118,8 +118,8 @@ parse_patterns (const char *text, gpointer field)
   return TRUE;
 }
 
-#define BYTES_RANGE  "0 (no limit), bytes with K, M, G or T after them or nothing, or a percentage"
-#define INODES_RANGE "0 (no limit), a number, or a percentage"
+#define BYTES_RANGE  "0 (no limit), bytes with K, M, G or T after them or nothing, or from 0% to 99%"
+#define INODES_RANGE "0 (no limit), a number, or from 0% to 99%"
 #define PATTERNS     "refs or parts of refs, which may have * and ? in them, with ; between them"
 
 static const Entry entries[] = {

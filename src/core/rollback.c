@@ -139,3 +139,52 @@ hf_rollback (HfInstallation *installation, const HfRef *ref, const char *to, cha
          && retain (installation, ref, branch.branch_fd, chosen->name, &pending, error)
          && hf_change_end (installation, pending, error);
 }
+
+/* One unlink: a crash before it leaves the hold, and after it there is none. */
+static gboolean
+drop_hold (int branch_fd, GError **error)
+{
+  return hf_held_drop_stale (branch_fd, NULL, NULL, error) && hf_dir_sync (branch_fd, ".", error);
+}
+
+/**
+ * hf_rollback_end:
+ * @installation: an installation
+ * @ref: a deployed ref
+ * @name: what is active of it, as far as the caller knows
+ * @out_ended: (out): whether it was held, and is no longer
+ *
+ * Ends the hold of a rollback, and leaves what is deployed: any update may replace it again.  If something else is
+ * active by now, nothing is done: that may be another rollback's.
+ *
+ * Locks: takes `lock`.
+ *
+ * Returns: %FALSE with @error set on failure
+ */
+gboolean
+hf_rollback_end (HfInstallation *installation, const HfRef *ref, const char *name,
+                 gboolean *out_ended, GError **error)
+{
+  g_auto (HfLock) lock = HF_LOCK_INIT;
+  g_autofree char *active = NULL;
+  gboolean pending;
+  *out_ended = FALSE;
+  /* What a rollback cut short has announced is settled first. */
+  if (!hf_active_is_held (installation, ref))
+    return TRUE;
+  if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
+      || !hf_change_begin (installation, &pending, error)
+      || !hf_active_read (installation, ref, &active, error))
+    return FALSE;
+  if (g_strcmp0 (active, name) == 0 && hf_active_is_held (installation, ref))
+    {
+      hf_autofd int branch_fd
+          = hf_open_beneath (installation->deploy_fd, ref->full, O_PATH | O_DIRECTORY, 0);
+      if (branch_fd < 0)
+        return hf_throw_errno (error, "Cannot open %s", ref->full);
+      if (!drop_hold (branch_fd, error))
+        return FALSE;
+      *out_ended = TRUE;
+    }
+  return hf_change_end (installation, pending, error);
+}

@@ -9,3 +9,5 @@
 
 gboolean hf_rollback (HfInstallation *installation, const HfRef *ref, const char *to,
                       char **out_commit, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_rollback_end (HfInstallation *installation, const HfRef *ref, const char *name,
+                          gboolean *out_ended, GError **error) G_GNUC_WARN_UNUSED_RESULT;

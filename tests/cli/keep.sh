@@ -126,6 +126,23 @@ a_rollback_holds() {
 }
 promise 'a rollback holds until an update names the ref' a_rollback_holds
 
+# Back at what the remote has, by a rollback of a rollback: only the hold is to go.
+a_hold_ends_by_itself() {
+  updated
+  hf rollback "$HELLO"
+  hf rollback "$HELLO"
+  hf update >"$T/out"
+  matches "$(cat "$T/out")" "Held by a rollback $HELLO"
+  hf update "$HELLO" >"$T/out"
+  equal "$(cat "$T/out")" "No longer held $HELLO ${NEW%.*}"
+  equal "$(active_of "$HELLO")" "$NEW"
+  matches "$(hf list --json | tr -d ' \n')" '"held":false'
+  hf update >"$T/out"
+  equal "$(cat "$T/out")" 'Nothing to update'
+  swept
+}
+promise 'also where the update finds nothing new' a_hold_ends_by_itself
+
 is_held() {
   matches "$(hf list --json | tr -d ' \n')" '"held":true'
 }

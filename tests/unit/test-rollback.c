@@ -100,6 +100,40 @@ test_runtime (Fixture *fixture, gconstpointer data)
   roll_back (installation, NULL, first);
 }
 
+static void
+end (HfInstallation *installation, const char *name, gboolean ends)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (HfRef) ref = ref_of (APP);
+  gboolean ended;
+  g_autofree char *before = active_of (installation, APP);
+  (void)!hf_rollback_end (installation, ref, name, &ended, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (ended, ==, ends);
+  g_autofree char *after = active_of (installation, APP);
+  g_assert_cmpstr (before, ==, after);
+  g_assert_false (is_marked (installation));
+}
+
+static void
+test_end (Fixture *fixture, gconstpointer data)
+{
+  HfInstallation *installation = fixture->installation;
+  g_autoptr (HfRef) ref = ref_of (APP);
+  configure (installation, "keep-previous=1");
+  g_autofree char *first = deploy (installation, APP, 'a');
+  end (installation, first, FALSE);
+  g_autofree char *second = deploy (installation, APP, 'b');
+  roll_back (installation, NULL, first);
+  end (installation, second, FALSE); /* what was active before a rollback that came since */
+  g_assert_true (hf_active_is_held (installation, ref));
+  end (installation, first, TRUE);
+  g_assert_false (hf_active_is_held (installation, ref));
+  end (installation, first, FALSE);
+  roll_back (installation, NULL, second);
+  g_assert_true (hf_active_is_held (installation, ref));
+}
+
 #define ADD(promise, function)                                                                     \
   g_test_add ("/rollback/" promise, Fixture, NULL, fixture_set_up, function, fixture_tear_down)
 
@@ -110,6 +144,7 @@ main (int argc, char **argv)
   ADD ("the one that is named is chosen, by commit, serial or both", test_to);
   ADD ("a second one undoes the first", test_twice);
   ADD ("without a way back everything stays", test_refused);
+  ADD ("its hold ends where it is, and only that", test_end);
   ADD ("nothing that lacks its runtime is gone back to", test_runtime);
   return g_test_run ();
 }
