@@ -145,7 +145,7 @@ hf_repair_skeleton (HfRepair *repair, const char *path, GError **error)
     all &= look_at_part (repair, root_fd, &parts[i]);
   return all
          || hf_throw (error, HF_ERROR_DAMAGED,
-                      "%s lacks what no command can do without: the rest is looked at when that is"
-                      " there",
+                      "%s is damaged: it lacks what no command can do without, and the rest is"
+                      " looked at when that is there",
                       path);
 }
