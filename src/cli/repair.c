@@ -75,6 +75,21 @@ count (const GPtrArray *findings, HfFindingOutcome outcome)
   return n;
 }
 
+static void
+record (HfInstallation *installation, const HfRepair *repair)
+{
+  const HfSweepReport *swept = hf_repair_swept (repair);
+  HfHistoryEvent event = { .kind = HF_HISTORY_REPAIR };
+  if (swept != NULL)
+    {
+      event.bytes = swept->bytes;
+      event.objects = swept->objects;
+      event.deployments = swept->swept;
+    }
+  if (count (hf_repair_findings (repair), HF_FINDING_MENDED) > 0)
+    hf_history_record (installation, &event);
+}
+
 static gboolean
 report (const HfProgram *program, const HfRepair *repair, gboolean dry_run, GError **error)
 {
@@ -136,9 +151,7 @@ repair_opened (HfProgram *program, HfRepair *repair, char **names, HfRepairOptio
   g_autoptr (HfStore) store = hf_store_open (
       installation, options->dry_run ? HF_OPEN_EXISTING : HF_OPEN_OR_CREATE, error);
   gboolean done = store != NULL && hf_repair_installation (repair, store, error);
-  const HfHistoryEvent event = { .kind = HF_HISTORY_REPAIR };
-  if (count (hf_repair_findings (repair), HF_FINDING_MENDED) > 0)
-    hf_history_record (installation, &event);
+  record (installation, repair);
   return done;
 }
 

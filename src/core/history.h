@@ -28,7 +28,7 @@ typedef struct
   char *origin;        /* the remote that it came from, or "local" */
   guint64 bytes;       /* of the image's files; of a sweep or repair, freed */
   guint64 objects;     /* of a sweep or repair: unlinked */
-  guint64 deployments; /* of a sweep: deleted */
+  guint64 deployments; /* of a sweep or repair: deleted */
   gint64 time;         /* microseconds since 1970; set by recording it */
   guint32 uid;         /* of who did it; set by recording it */
 } HfHistoryEvent;

@@ -7,19 +7,21 @@
 
 #include "core/branch.h"
 #include "core/deployment.h"
+#include "core/sweep.h"
 #include "examine.h"
 #include "repair.h"
 
 struct HfRepair
 {
   HfRepairOptions options;
-  GPtrArray *findings; /* owned; of HfFinding */
-  GPtrArray *only;     /* owned; of HfRef, to look at no other; or %NULL */
-  HfStore *store;      /* not owned; %NULL while the skeleton is looked at */
-  HfVerify *verify;    /* owned */
-  gboolean settle;     /* what was found is settled as after a crash */
-  gboolean sweep;      /* what was found or done leaves something to sweep */
-  gboolean full;       /* and something that only a full sweep finds */
+  GPtrArray *findings;  /* owned; of HfFinding */
+  GPtrArray *only;      /* owned; of HfRef, to look at no other; or %NULL */
+  HfStore *store;       /* not owned; %NULL while the skeleton is looked at */
+  HfVerify *verify;     /* owned */
+  gboolean settle;      /* what was found is settled as after a crash */
+  gboolean sweep;       /* what was found or done leaves something to sweep */
+  gboolean full;        /* and something that only a full sweep finds */
+  HfSweepReport *swept; /* owned; what that sweep did; or %NULL */
 };
 
 HfFinding *hf_repair_find (HfRepair *repair, const char *thing, const char *cause,

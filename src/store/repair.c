@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "core/lock.h"
 #include "core/settle.h"
-#include "core/sweep.h"
 #include "prune.h"
 #include "repair-private.h"
 
@@ -53,6 +52,7 @@ hf_repair_free (HfRepair *repair)
   g_ptr_array_unref (repair->findings);
   hf_verify_free (repair->verify);
   g_clear_pointer (&repair->only, g_ptr_array_unref);
+  hf_sweep_report_free (repair->swept);
   g_free (repair);
 }
 
@@ -80,6 +80,18 @@ const GPtrArray *
 hf_repair_findings (const HfRepair *repair)
 {
   return repair->findings;
+}
+
+/**
+ * hf_repair_swept:
+ * @repair: a repair
+ *
+ * Returns: (transfer none) (nullable): what the sweep at its end did, or %NULL if there was none
+ */
+const HfSweepReport *
+hf_repair_swept (const HfRepair *repair)
+{
+  return repair->swept;
 }
 
 static HfFinding *
@@ -181,7 +193,7 @@ any_left (const HfRepair *repair)
 static gboolean
 sweep (HfRepair *repair, GError **error)
 {
-  g_autoptr (HfSweepReport) report = hf_sweep_report_new ();
+  HfSweepReport *report = repair->swept = hf_sweep_report_new ();
   HfSweepStore functions = hf_store_for_sweep (repair->store);
   report->full = repair->full && !any_left (repair);
   report->progress = repair->options.progress;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/progress.h"
+#include "core/sweep.h"
 #include "store.h"
 
 typedef enum
@@ -50,3 +51,4 @@ gboolean hf_repair_installation (HfRepair *repair, HfStore *store,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void hf_repair_limit (HfRepair *repair, GPtrArray *only);
 const GPtrArray *hf_repair_findings (const HfRepair *repair);
+const HfSweepReport *hf_repair_swept (const HfRepair *repair);

@@ -39,6 +39,18 @@ story() {
 }
 promise 'installs, updates, removals and sweeps are recorded, newest last' story
 
+# It builds a deployment anew, and sweeps the damaged one.
+repaired() {
+  installed archive-1 "$HELLO"
+  echo altered >"$(deployment_of "$HELLO")/tree/files/bin/hello"
+  hf repair
+  expect 0 hf history --json
+  equal "$(json 'd[-1]["event"], d[-1]["deployments"]')" '["repair", 1]'
+  equal "$(json 'd[-1]["bytes"] > 0')" true
+  equal "$(json 'len(d)')" 3
+}
+promise 'so is a repair, with what its sweep freed' repaired
+
 since() {
   installed archive-1 "$HELLO"
   local line
