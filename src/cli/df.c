@@ -184,7 +184,8 @@ print_sums (const HfUsage *usage, guint n_lines, gboolean chosen_only)
   if (chosen_only && n_lines > 1)
     hf_output_line ("Exclusive to these together: %s", chosen);
   if (usage->trash > 0)
-    hf_output_line ("A sweep frees %s, unless something holds it.", trash);
+    hf_output_line ("%s are out of service: a sweep frees them, unless something keeps them.",
+                    trash);
   hf_output_line ("%s in all; %s of %s on this file system are free.", total, available, capacity);
 }
 
