@@ -11,7 +11,7 @@ PACKAGES=(
   libglib2.0-dev libostree-dev libjson-glib-dev libarchive-dev
   bubblewrap flatpak ostree gnupg python3 mount
   e2fsprogs xfsprogs btrfs-progs
-  bindfs strace shellcheck clang-format spin time groff-base mandoc
+  bindfs strace shellcheck clang-format spin tcc time groff-base mandoc
   bash-completion zsh fish
 )
 

@@ -1,26 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Names and locks: what launchers, updaters, removers, rollbacks, restorers, roots and sweepers do to
- * the deployments of one ref, one system call a step, with a crash possible before every step of
- * everybody.  Each step names the function that it stands for.  Proved for the configurations that
- * `check` lists: no file goes of a deployment that something holds or a root names, nor does its path
- * stop leading to it (G1); once all have ended, one sweep leaves nothing that is out of service and that
- * no root names, nor more previous deployments than are kept (G2), and none is given up before that;
- * the ref is deployed at every instant until somebody removes it (G3), and nobody who launches it is
- * refused; what a rollback chose is held at every instant; nobody reports damage where there is none
- * (G5); states only fall; there is no deadlock.  Each FAULT_ is a way to get it wrong that the search
- * finds.
+ * Names and locks: what launchers, updaters, removers, rollbacks, restorers, roots and sweepers, also under
+ * disk pressure, do to the deployments of one application and to the runtime that some of them need, one system
+ * call a step, with a crash possible before every step of everybody.  Each step names the function that it
+ * stands for.  Proved for the configurations that `check` lists: no file goes of a deployment that something
+ * holds or a root names, nor does its path stop leading to it (G1); once all have ended, one sweep leaves
+ * nothing that is out of service and that no root names, nor more previous deployments than are kept (G2), and
+ * none is given up before that, unless room is needed, and then never what is active, rooted or held; a runtime
+ * stays while something in service needs it; the ref is deployed at every instant until somebody removes it
+ * (G3), and nobody who launches it is refused; what a rollback chose is held at every instant; nobody reports
+ * damage where there is none (G5); states only fall; there is no deadlock.  Each FAULT_ is a way to get it
+ * wrong that the search finds.
  *
- * Left out: everything below repo/ (see store.pml); what a power cut may lose of changes that were
- * not synced (all processes can die at once, but the disk is what it was); failures of system calls
- * other than the refusal to move a deployment, and so the plain rename for NFS and the launcher that
- * stays since it has no bundle; directories above a deployment; more refs than one (an application
- * and its runtime are held one by one, by the same steps); the lock that bubblewrap takes besides,
- * which only ever adds to the launcher's; a launcher's RETRIES (more than TRIES would need more
- * updates than there are here); times: which previous deployments are kept and which one a rollback
- * goes to is anybody's choice, and an entry that is removed again has the name that it had before, as it
- * may within one second; trash that is spared for a while, which to others is a sweep that comes later;
- * the links of roots, which end a root as its removal does.  A directory is listed in one step.
+ * Left out: everything below repo/ (see store.pml); what a power cut may lose of changes that were not synced
+ * (all processes can die at once, but the disk is what it was); failures of system calls other than the refusal
+ * to move a deployment, and so the plain rename for NFS and the launcher that stays since it has no bundle;
+ * directories above a deployment; more refs than those two, and whoever installs a runtime, as its steps are
+ * those of an update; the lock that bubblewrap takes besides, which only ever adds to the launcher's; that the
+ * kernel closes the files of who dies one after the other, since all of his locks are gone when he is; a
+ * launcher's RETRIES (more than TRIES would need more updates than there are here); times: which previous
+ * deployments are kept, which one a rollback goes to and what is given up first is anybody's choice, trash is
+ * spared for ever or not at all, and an entry that is removed again has the name that it had before, as it may
+ * within one second; how much room there is; the links of roots, which end a root as its removal does.  A
+ * directory is listed in one step.
  */
 
 /* How many of each a configuration has. */
@@ -57,6 +59,12 @@
 #ifndef UNROOTERS
 #define UNROOTERS 0 /* who remove all roots */
 #endif
+#ifndef RUNTIME
+#define RUNTIME 0 /* whether there is one */
+#endif
+#ifndef NEED
+#define NEED 2 /* which of the application's deployments need it: a bit for each, the second for the first */
+#endif
 #ifdef UNNAMED
 #define NAMED false /* the updates are of everything */
 #else
@@ -64,6 +72,9 @@
 #endif
 #ifndef SWEEPERS
 #define SWEEPERS 1
+#endif
+#ifndef PRESSED
+#define PRESSED 0 /* sweepers with too little room, beside the others */
 #endif
 #ifndef CRASHES
 #define CRASHES 1
@@ -83,21 +94,41 @@
 #define KEPT_STAYS             18
 #define ROLLBACK_HOLDS         19
 #define NEVER_REFUSED          20
+#define NEVER_GIVEN_UP         31
+#define NEEDED_STAYS           32
 
 #include "steps.pml"
 #include "hold/system.pml"
 #include "hold/retire.pml"
 #include "hold/settle.pml"
 #include "hold/launch.pml"
+#if UPDATERS
 #include "hold/update.pml"
+#endif
+#if REMOVERS
 #include "hold/remove.pml"
+#endif
+#if ROLLBACKS
 #include "hold/rollback.pml"
+#endif
+#if RESTORERS
 #include "hold/restore.pml"
+#endif
+#if ROOTERS || UNROOTERS
 #include "hold/root.pml"
+#endif
 #include "hold/trash.pml"
+#include "hold/batch.pml"
+#include "hold/pressure.pml"
 #include "hold/sweep.pml"
 
 /* --- The world ---------------------------------------------------------------------------------- */
+
+/* What a sweep leaves in service. */
+#define stays(d) ((d) <= N -> current != 0 : is_active(d))
+
+/* So many of an actor; `n` is the number of the next, `d` counts them. */
+#define START(number, one) d = 0; do :: d < number -> one; n++; d++ :: else -> break od
 
 init
 {
@@ -105,39 +136,47 @@ init
   atomic {
     d = 1;
     do
-    :: d <= PREVIOUS + 1 ->
+    :: d <= PREVIOUS + 1 || d > N && d <= D ->
        place[d] = DEPLOY; state[d] = SETTLED; tree[d] = 2; pins[d] = true; ref[d] = true; d++
+    :: d > PREVIOUS + 1 && d <= N -> d++
     :: else -> break
     od;
     current = PREVIOUS + 1;
-    d = 0;
-    do :: d < LAUNCHERS -> run launcher(n, false); n++; d++ :: else -> break od;
-    d = 0;
-    do :: d < FLOCKERS -> run launcher(n, true); n++; d++ :: else -> break od;
-    d = 0;
-    do :: d < UPDATERS -> run updater(n, d + PREVIOUS + 2, NAMED); n++; d++ :: else -> break od;
-    d = 0;
-    do :: d < REMOVERS -> run remover(n); n++; d++ :: else -> break od;
-    d = 0;
-    do :: d < ROLLBACKS -> run roller(n); n++; d++ :: else -> break od;
-    d = 0;
-    do :: d < RESTORERS -> run restorer(n); n++; d++ :: else -> break od;
-    d = 0;
-    do :: d < ROOTERS -> run rooter(n); n++; d++ :: else -> break od;
-    d = 0;
-    do :: d < UNROOTERS -> run unrooter(n); n++; d++ :: else -> break od;
-    d = 0;
-    do :: d < SWEEPERS -> run sweeper(n); n++; d++ :: else -> break od;
+#if RUNTIME
+    current_runtime = THE_RUNTIME;
+#endif
+#if LAUNCHERS || FLOCKERS
+    START(LAUNCHERS, run launcher(n, false));
+    START(FLOCKERS, run launcher(n, true));
+#endif
+#if UPDATERS
+    START(UPDATERS, run updater(n, d + PREVIOUS + 2, NAMED));
+#endif
+#if REMOVERS
+    START(REMOVERS, run remover(n));
+#endif
+#if ROLLBACKS
+    START(ROLLBACKS, run roller(n));
+#endif
+#if RESTORERS
+    START(RESTORERS, run restorer(n));
+#endif
+#if ROOTERS || UNROOTERS
+    START(ROOTERS, run rooter(n));
+    START(UNROOTERS, run unrooter(n));
+#endif
+    START(SWEEPERS, run sweeper(n, false, false));
+    START(PRESSED, run sweeper(n, true, false));
     d = 0
   }
 #ifdef POWER_CUT
   if
   :: atomic { _nr_pr > 1 -> cut = true; n = 0;
        do
-       :: n <= N -> shared[n] = 0; excl[n] = 0; flocked[n] = 0; held[n] = 0; n++
+       :: n <= D -> shared[n] = 0; excl[n] = 0; flocked[n] = 0; held[n] = 0; n++
        :: else -> break
        od;
-       change_lock = 0; prune_lock = 0; repo_excl = 0; repo_shared = 0 }
+       change_lock = 0; prune_lock = 0; repo_excl = 0; repo_shared = 0; turn = 0 }
   :: true
   fi;
 #endif
@@ -147,14 +186,14 @@ init
 #ifdef POWER_CUT
     cut = false;
 #endif
-    run sweeper(7)
+    run sweeper(7, false, true)
   }
   atomic {
     _nr_pr == 1 -> d = 1; n = 0;
     do
-    :: d <= N ->
+    :: d <= D ->
        assert(UNHELD_IS_RECLAIMED && (place[d] == NOWHERE
-              || place[d] == DEPLOY && state[d] == SETTLED && tree[d] == 2 && current != 0
+              || place[d] == DEPLOY && state[d] == SETTLED && tree[d] == 2 && stays(d)
               || left_rooted(d)));
        assert(UNHELD_IS_RECLAIMED && !prepared[d]);
        assert(UNHELD_IS_RECLAIMED && (!forwarding[d] || left_rooted(d)));

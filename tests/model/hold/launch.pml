@@ -11,11 +11,73 @@ inline vanish_lock(id, d)
   if :: flocked[d] == id -> flocked[d] = 0 :: else fi
 }
 
-/* The sandbox, from the start of bubblewrap to the end of its first process.  It has the launcher's
- * record lock by the queued message. */
-proctype sandbox(byte id; byte d)
+/* Only a sweeper refuses it, and only what is out of service; under pressure, what is not active, too. */
+#if PRESSED
+#define may_be_refused(d) (place[d] != DEPLOY || !in_service(state[d]) || !is_active(d))
+#else
+#define may_be_refused(d) (place[d] != DEPLOY || !in_service(state[d]))
+#endif
+
+/* `d` is held after it, or 0 if somebody was faster. */
+inline try_acquire(d, by_flock)
 {
-  byte at;
+  STEP(if :: place[d] == DEPLOY :: else -> d = 0 fi);          /* try_acquire: the directory */
+  if
+  :: d != 0 ->
+     STEP(opened = ref[d]);                      /* try_acquire: `.ref` */
+     if
+     :: opened ->
+        STEP(                                    /* try_acquire: hf_ofd_lock */
+          if
+          :: !by_flock && excl[d] == 0 -> shared[d] = shared[d] | bit(id)
+          :: by_flock && flocked[d] == 0 -> flocked[d] = id
+          :: else -> assert(NEVER_REFUSED && may_be_refused(d)); d = 0
+          fi)
+     :: else ->
+        STEP(assert(NO_FALSE_ALARM && !in_service(state[d])); d = 0) /* try_acquire: is_in_service */
+     fi;
+     opened = false
+  :: else
+  fi;
+#ifndef FAULT_LOCK_WITHOUT_VERIFY
+  if
+  :: d != 0 -> STEP(if :: ref[d] :: else -> vanish_lock(id, d); d = 0 fi) /* verify: `.ref` has a link */
+  :: else
+  fi;
+  if
+  :: d != 0 ->
+     STEP(                                       /* verify: is_in_service */
+       if
+       :: in_service(state[d]) -> held[d] = held[d] | bit(id)
+       :: else -> vanish_lock(id, d); d = 0
+       fi)
+  :: else
+  fi
+#else
+  if :: d != 0 -> held[d] = held[d] | bit(id) :: else fi
+#endif
+}
+
+/* hf_lease_acquire: `d` is held after it, or 0 */
+inline acquire(d, named, by_flock)
+{
+  do
+  :: tries < TRIES ->
+     STEP(d = named);                            /* hf_active_read */
+     if :: d == 0 -> break :: else fi;
+     tries++;
+     try_acquire(d, by_flock);
+     if :: d != 0 -> break :: else fi
+  :: else -> break
+  od;
+  tries = 0
+}
+
+#if LAUNCHERS || FLOCKERS
+
+/* What bubblewrap does to get at a deployment. */
+inline mount(d)
+{
   at = place[d];                                 /* realpath of the descriptor */
   assert(HELD_CAN_BE_FOUND && (place[d] == at    /* mount by it */
                                || at == DEPLOY && forwarding[d] && place[d] == REMOVED
@@ -23,68 +85,66 @@ proctype sandbox(byte id; byte d)
                                || at == REMOVED && place[d] == DEPLOY /* lead_back: a courtesy */
 #endif
                                ));
-  at = 0;
-  atomic { vanish_lock(id, d) }                  /* the end of it: the message goes */
+  at = 0
 }
 
-/* hf_lease_acquire: `d` is held after it, or 0 */
-inline acquire(by_flock)
+/* The sandbox, from the start of bubblewrap to the end of its first process.  It has the launcher's
+ * record locks by the queued message. */
+proctype sandbox(byte id; byte d; byte runtime)
 {
-  do
-  :: tries < TRIES ->
-     STEP(d = current);                          /* hf_active_read */
-     if :: d == 0 -> break :: else fi;
-     tries++;
-     STEP(if :: place[d] == DEPLOY :: else -> d = 0 fi);       /* try_acquire: the directory */
-     if :: d == 0 -> goto again :: else fi;
-     STEP(if :: ref[d] :: else -> tries = tries + 16 fi);      /* try_acquire: `.ref` */
-     if
-     :: tries >= 16 ->
-        tries = tries - 16;
-        STEP(assert(NO_FALSE_ALARM && !in_service(state[d])));  /* try_acquire: is_in_service */
-        goto again
-     :: else
-     fi;
-     STEP(                                       /* try_acquire: hf_ofd_lock */
-       if
-       :: !by_flock && excl[d] == 0 -> shared[d] = shared[d] | bit(id)
-       :: by_flock && flocked[d] == 0 -> flocked[d] = id
-       :: else ->
-          /* Only a sweeper refuses it, and only what is out of service. */
-          assert(NEVER_REFUSED && !(place[d] == DEPLOY && in_service(state[d])));
-          tries = tries + 16
-       fi);
-     if :: tries >= 16 -> tries = tries - 16; goto again :: else fi;
-#ifndef FAULT_LOCK_WITHOUT_VERIFY
-     STEP(if :: ref[d] :: else -> vanish_lock(id, d); d = 0 fi); /* verify: `.ref` has a link */
-     if :: d == 0 -> goto again :: else fi;
-     STEP(                                       /* verify: is_in_service */
-       if
-       :: in_service(state[d]) -> held[d] = held[d] | bit(id)
-       :: else -> vanish_lock(id, d); d = 0
-       fi);
-     if :: d == 0 -> goto again :: else fi;
+  byte at;
+  mount(d);
+#if RUNTIME
+  if :: runtime != 0 -> mount(runtime) :: else fi;
+  atomic { vanish_lock(id, d); vanish_lock(id, runtime) } /* the end of it: the message goes */
 #else
-     held[d] = held[d] | bit(id);
+  atomic { vanish_lock(id, d) }                  /* the end of it: the message goes */
 #endif
-     break;
-again:
-     d = 0
-  :: else -> break
-  od;
-  tries = 0
+}
+
+/* lease: `d` is held after it, and the runtime that it needs, or neither */
+inline lease(by_flock)
+{
+  acquire(d, current, by_flock);
+  if
+  :: d != 0 -> STEP(assert(HELD_KEEPS_ITS_FILES && (tree[d] == 2)))  /* read_metadata */
+  :: else
+  fi;
+#if RUNTIME
+  if
+  :: d != 0 && needs_runtime(d) ->
+     acquire(runtime, current_runtime, by_flock); /* acquire_runtime */
+     if
+     :: runtime == 0 -> STEP(vanish_lock(id, d)); was = d; d = 0 /* parts_clear */
+     :: else
+     fi
+  :: else
+  fi
+#endif
 }
 
 proctype launcher(byte id; bool by_flock)
 {
-  byte v, d, tries;
-  acquire(by_flock);
+  byte v, d, runtime, tries, was, lacking;
+  bool opened;
+#if RUNTIME && !defined(FAULT_RUNTIME_LEASED_ONCE)
+  do
+  :: true ->                                     /* lease_what_is_deployed */
+     lease(by_flock);
+     if :: d != 0 || was == 0 || was == lacking -> break :: else fi;
+     lacking = was;
+     was = 0
+  od;
+#else
+  lease(by_flock);
+#endif
   if
   :: d != 0 ->
-     STEP(assert(HELD_KEEPS_ITS_FILES && (tree[d] == 2)));     /* read_metadata */
      STEP(skip);                                 /* hf_bundle_new: sendmsg */
-     STEP(run sandbox(id, d))                    /* hf_relay_start; our descriptors go */
-  :: else -> assert(NEVER_REFUSED && was_removed) /* hf_lease_acquire: nothing is installed */
+     STEP(run sandbox(id, d, runtime))           /* hf_relay_start; our descriptors go */
+  :: else -> assert(NEVER_REFUSED && was_removed) /* hf_launch: something is not installed */
   fi;
   END
 }
+
+#endif

@@ -3,8 +3,6 @@
  * Who brings back what was removed: restore.c.
  */
 
-#define is_restorable(d) (place[d] == REMOVED && state[d] == SETTLED)
-
 proctype restorer(byte id)
 {
   REGISTERS;
@@ -38,6 +36,9 @@ proctype restorer(byte id)
      :: have -> STEP(have = (ref[d] && state[d] == SETTLED))   /* hold: hf_deployment_get_state */
      :: else
      fi;
+#endif
+#if RUNTIME && !defined(FAULT_RESTORED_WITHOUT_RUNTIME)
+     STEP(have = (have && has_runtime(d)));      /* check_runtime */
 #endif
      if
      :: have ->

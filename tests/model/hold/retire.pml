@@ -3,17 +3,19 @@
  * Taking deployments out of service, and which of them are kept: retire.c, previous.c, active.c.
  */
 
-/* hf_retire_deployment */
-inline retire_deployment(d)
+/* Beside what is deployed, only what is past the number to be kept. */
+#define surplus_by_number(d) KEPT_STAYS                                                             \
+  && (state[d] != SETTLED || removal || !deployed || is_spare(d) && SPARE > KEEP)
+
+/* hf_retire_deployment; `rightly` is what must be so then */
+inline retire_deployment(d, rightly)
 {
-  /* Beside what is deployed, only what is past the number to be kept. */
-  assert(KEPT_STAYS && (state[d] != SETTLED || removal || !deployed || is_spare(d) && SPARE > KEEP));
   STEP(prepared[d] = true);                      /* prepare_forwarding: symlinkat */
   atomic {
     if
     :: crashes > 0 && !cut -> crashes--; goto crashed
     :: cut -> goto crashed
-    :: !cut -> place[d] = REMOVED; prepared[d] = false; forwarding[d] = true; /* exchange */
+    :: !cut -> assert(rightly); place[d] = REMOVED; prepared[d] = false; forwarding[d] = true; /* exchange */
        check_deployed()
 #ifdef IN_PLACE
     :: !cut -> pending = true;                   /* exchange: refused */
@@ -23,7 +25,7 @@ inline retire_deployment(d)
   if
   :: place[d] == DEPLOY ->
      STEP(prepared[d] = false);                  /* exchange: unlinkat */
-     STEP(set_state(d, RETIRED))                 /* retire_in_place */
+     STEP(assert(rightly); set_state(d, RETIRED)) /* retire_in_place */
   :: else
   fi
 }
@@ -36,9 +38,9 @@ inline retire_others()
   :: k <= N && !(kept & bit(k)) && place[k] == DEPLOY ->
      /* is_retired: whatever lies out of service in place is a sweeper's. */
      if
-     :: in_service(state[k]) -> retire_deployment(k)
+     :: in_service(state[k]) -> retire_deployment(k, surplus_by_number(k))
 #ifdef FAULT_RETIRE_AGAIN
-     :: else -> retire_deployment(k)
+     :: else -> retire_deployment(k, true)
 #else
      :: else -> pending = true
 #endif

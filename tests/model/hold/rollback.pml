@@ -23,6 +23,9 @@ proctype roller(byte id)
 #endif
     :: else
     fi);
+#if RUNTIME
+  STEP(if :: has_runtime(to) :: else -> to = 0 fi); /* check_runtime */
+#endif
   if
   :: to != 0 ->
 #ifdef FAULT_HOLD_REPLACED_FIRST

@@ -6,7 +6,12 @@
 proctype rooter(byte id)
 {
   byte v, d, tries;
-  acquire(false);                                /* hf_root_add */
+  bool opened;
+#ifdef ROOT_OF_RUNTIME
+  acquire(d, current_runtime, false);             /* hf_root_add */
+#else
+  acquire(d, current, false);                    /* hf_root_add */
+#endif
   if
   :: d != 0 ->
 #ifdef FAULT_ROOT_WITHOUT_REF

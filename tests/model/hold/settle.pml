@@ -12,6 +12,30 @@ inline change_end()
   fi
 }
 
+#if RUNTIME
+/* settle_branch of the runtime */
+inline settle_runtime()
+{
+  STEP(k = current_runtime);                     /* settle_active: hf_link_read */
+  if
+  :: k != 0 ->
+     STEP(if :: runtime_deployed :: else -> k = 0 fi);         /* settle_active: look_at */
+     if :: k == 0 -> STEP(current_runtime = 0) :: else fi      /* settle_active: unlinkat */
+  :: else
+  fi;
+  if                                             /* settle_other */
+  :: k == 0 && place[THE_RUNTIME] == DEPLOY ->
+     /* It went last, so there is nothing to take out of service. */
+     assert(NEVER_GIVEN_UP && (!in_service(state[THE_RUNTIME])));
+     pending = true
+  :: place[THE_RUNTIME] == NOWHERE && forwarding[THE_RUNTIME] && !prepared[THE_RUNTIME] ->
+     STEP(forwarding[THE_RUNTIME] = false)       /* drop_dangling: unlinkat */
+  :: else
+  fi;
+  k = 0
+}
+#endif
+
 /* hf_settle; `lock` is held */
 inline settle()
 {
@@ -38,10 +62,10 @@ inline settle()
   :: k <= N ->                                   /* settle_other */
      if
 #ifdef FAULT_SETTLE_RETIRES_ALL
-     :: k != keep && place[k] == DEPLOY && in_service(state[k]) -> retire_deployment(k)
+     :: k != keep && place[k] == DEPLOY && in_service(state[k]) -> retire_deployment(k, surplus_by_number(k))
 #else
      :: k != keep && place[k] == DEPLOY && (state[k] == COMPLETE || state[k] == SETTLED && keep == 0) ->
-        retire_deployment(k)
+        retire_deployment(k, surplus_by_number(k))
      :: k != keep && place[k] == DEPLOY && state[k] == SETTLED && keep != 0 /* retention's */
 #endif
      :: k != keep && place[k] == DEPLOY && !in_service(state[k]) -> pending = true
@@ -56,6 +80,9 @@ inline settle()
   if :: keep != 0 -> retain(keep) :: else fi;    /* settle_branch */
   drop_stale(keep);
   keep = 0;
+#if RUNTIME
+  settle_runtime();
+#endif
   change_end()
 }
 

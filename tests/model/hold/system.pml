@@ -20,13 +20,29 @@
 
 #define in_service(state) ((state) >= SETTLED)
 
-byte place[N + 1];
-byte state[N + 1];
-byte tree[N + 1];    /* 2 is whole, 1 is half gone */
-bool pins[N + 1];
-bool ref[N + 1];     /* `.ref` has a link */
-bool prepared[N + 1];   /* a symlink is at its name in removed/ */
-bool forwarding[N + 1]; /* a symlink is at its name in deploy/ */
+/* The runtime is a ref of its own, with one deployment, which comes after those of the application. */
+#if RUNTIME
+#define D (N + 1)
+#define THE_RUNTIME (N + 1)
+byte current_runtime; /* what its `active` names; 0: there is none */
+#define is_active(d) (d == current || d == current_runtime)
+#define needs_runtime(d) ((NEED >> (d)) & 1)
+#define runtime_deployed (current_runtime != 0 && place[THE_RUNTIME] == DEPLOY                       \
+                          && in_service(state[THE_RUNTIME]))
+#else
+#define D N
+#define is_active(d) (d == current)
+#define needs_runtime(d) false
+#define runtime_deployed false
+#endif
+
+byte place[D + 1];
+byte state[D + 1];
+byte tree[D + 1];       /* 2 is whole, 1 is half gone */
+bool pins[D + 1];
+bool ref[D + 1];        /* `.ref` has a link */
+bool prepared[D + 1];   /* a symlink is at its name in removed/ */
+bool forwarding[D + 1]; /* a symlink is at its name in deploy/ */
 byte current;           /* what the link names; 0: there is none */
 byte hold;              /* what `held` names */
 byte hold_new;          /* what `held.new` names */
@@ -34,12 +50,13 @@ byte rooted;            /* what roots name: a bit for each */
 bool unsettled;         /* the sticky bit of deploy/ */
 
 /* The kernel's locks.  A process is an open file description: none has two of one file. */
-byte shared[N + 1];  /* record locks on `.ref`, a bit for each owner */
-byte excl[N + 1];    /* the one that has an exclusive one */
-byte flocked[N + 1]; /* flock(2), shared or not: no two of those who take it can share */
+byte shared[D + 1];  /* record locks on `.ref`, a bit for each owner */
+byte excl[D + 1];    /* the one that has an exclusive one */
+byte flocked[D + 1]; /* flock(2), shared or not: no two of those who take it can share */
 byte change_lock, prune_lock, repo_excl, repo_shared;
+byte turn;           /* flock(2) on removed/ */
 
-byte held[N + 1]; /* who, by the protocol, may rely on a deployment: a bit for each */
+byte held[D + 1]; /* who, by the protocol, may rely on a deployment: a bit for each */
 bool removal;     /* somebody began to remove the ref, and nobody restored it */
 bool was_removed; /* somebody did at some time */
 byte chosen;      /* what a rollback went to last, and no update replaced since */
@@ -52,7 +69,7 @@ inline vanish(id)
   d_step {
     v = 1;
     do
-    :: v <= N ->
+    :: v <= D ->
        shared[v] = shared[v] & ~bit(id);
        held[v] = held[v] & ~bit(id);
        if :: excl[v] == id -> excl[v] = 0 :: else fi;
@@ -64,10 +81,13 @@ inline vanish(id)
     if :: change_lock == id -> change_lock = 0 :: else fi;
     if :: prune_lock == id -> prune_lock = 0 :: else fi;
     if :: repo_excl == id -> repo_excl = 0 :: else fi;
+    if :: turn == id -> turn = 0 :: else fi;
     repo_shared = repo_shared & ~bit(id)
   }
 }
 
+#define is_restorable(d) (place[d] == REMOVED && state[d] == SETTLED)
+#define has_runtime(d) (!needs_runtime(d) || runtime_deployed)
 #define is_previous(d) (place[d] == DEPLOY && state[d] == SETTLED && d != current)
 #define is_spare(d) (is_previous(d) && !(rooted & bit(d)))
 #if N >= 4
@@ -82,7 +102,22 @@ inline vanish(id)
 
 #define deployed (current != 0 && place[current] == DEPLOY && in_service(state[current]))
 
-inline check_deployed() { assert(REF_STAYS_DEPLOYED && (removal || deployed)) }
+#define lacks_runtime(d) (place[d] == DEPLOY && state[d] == SETTLED && needs_runtime(d)             \
+                          && !runtime_deployed)
+
+inline check_deployed()
+{
+  assert(REF_STAYS_DEPLOYED && (removal || deployed));
+#if RUNTIME
+  assert(NEEDED_STAYS && !lacks_runtime(1));
+#if N >= 2
+  assert(NEEDED_STAYS && !lacks_runtime(2));
+#endif
+#if N >= 3
+  assert(NEEDED_STAYS && !lacks_runtime(3));
+#endif
+#endif
+}
 
 inline check_unheld(d)
 {

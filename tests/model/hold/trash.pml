@@ -47,8 +47,8 @@ inline drop_symlink()
   RELEASE(change_lock)
 }
 
-/* lock_ref */
-inline lock_ref()
+/* lock_ref; whether `in_place` it must be out of service */
+inline lock_ref(in_place)
 {
 #ifdef FAULT_QUERY
   STEP(if :: sweepers_lock_free(d) && flocked[d] == 0 :: else -> out = PASSED fi);
@@ -89,7 +89,7 @@ inline lock_ref()
      STEP(                                       /* verify: hf_deployment_get_state */
        s = state[d];
        if
-       :: kind == DEPLOY && in_service(s) -> out = PASSED
+       :: in_place && in_service(s) -> out = PASSED
        :: else -> out = LOCKED
        fi);
   :: else
@@ -101,6 +101,27 @@ inline entry_free()
 {
   STEP(if :: flocked[d] == id -> flocked[d] = 0 :: else fi);
   STEP(if :: excl[d] == id -> excl[d] = 0 :: else fi)
+}
+
+/* open_and_lock */
+inline open_and_lock(in_place)
+{
+  STEP(look_again(OTHER_THING));                 /* open_and_lock: the directory */
+  if
+  :: out == 0 -> STEP(if :: ref[d] :: else -> out = NO_REF fi) /* open_and_lock: `.ref` */
+  :: else
+  fi;
+  if
+  :: out == NO_REF ->
+     STEP(                                       /* drop_empty: unlinkat, AT_REMOVEDIR */
+       if
+       :: place[d] != kind -> out = PASSED
+       :: place[d] == kind && is_empty(d) -> place[d] = NOWHERE; out = PASSED
+       :: else -> out = DAMAGED
+       fi)
+  :: out == 0 -> lock_ref(in_place)
+  :: else
+  fi
 }
 
 /* hf_trash_entry_lock */
@@ -116,22 +137,7 @@ inline entry_lock()
 #else
      TAKE(change_lock);
 #endif
-     STEP(look_again(OTHER_THING));              /* open_and_lock: the directory */
-     if
-     :: out == 0 -> STEP(if :: ref[d] :: else -> out = NO_REF fi)       /* open_and_lock: `.ref` */
-     :: else
-     fi;
-     if
-     :: out == NO_REF ->
-        STEP(                                    /* drop_empty: unlinkat, AT_REMOVEDIR */
-          if
-          :: place[d] != kind -> out = PASSED
-          :: place[d] == kind && is_empty(d) -> place[d] = NOWHERE; out = PASSED
-          :: else -> out = DAMAGED
-          fi)
-     :: out == 0 -> lock_ref()
-     :: else
-     fi;
+     open_and_lock(kind == DEPLOY);
 #ifdef FAULT_LOCK_OUTSIDE
      if :: kind == STAGING -> RELEASE(change_lock) :: else fi
 #else
@@ -183,30 +189,30 @@ inline delete_rest()
   RELEASE(change_lock)
 }
 
-#define entry_bit(kind, d) (1 << ((kind - 1) * N + d - 1))
+#define entry_bit(kind, d) (1 << ((kind - 1) * D + d - 1))
 
 /* hf_trash_list */
 inline trash_list()
 {
   STEP(d = 1;                                    /* list_directory: staging/ */
     do
-    :: d <= N && place[d] == STAGING -> list = list | entry_bit(STAGING, d); d++
-    :: d <= N && place[d] != STAGING -> d++
+    :: d <= D && place[d] == STAGING -> list = list | entry_bit(STAGING, d); d++
+    :: d <= D && place[d] != STAGING -> d++
     :: else -> break
     od; d = 0);
   STEP(d = 1;                                    /* list_directory: removed/ */
     do
-    :: d <= N && (place[d] == REMOVED || prepared[d]) -> list = list | entry_bit(REMOVED, d); d++
-    :: d <= N && !(place[d] == REMOVED || prepared[d]) -> d++
+    :: d <= D && (place[d] == REMOVED || prepared[d]) -> list = list | entry_bit(REMOVED, d); d++
+    :: d <= D && !(place[d] == REMOVED || prepared[d]) -> d++
     :: else -> break
     od; d = 0);
   if
   :: unsettled ->                                /* hf_unsettled_is_marked */
      STEP(d = 1;                                 /* list_in_place */
        do
-       :: d <= N && place[d] == DEPLOY && !in_service(state[d]) ->
+       :: d <= D && place[d] == DEPLOY && !in_service(state[d]) ->
           list = list | entry_bit(DEPLOY, d); d++
-       :: d <= N && !(place[d] == DEPLOY && !in_service(state[d])) -> d++
+       :: d <= D && !(place[d] == DEPLOY && !in_service(state[d])) -> d++
        :: else -> break
        od; d = 0)
   :: else
@@ -223,8 +229,8 @@ inline next_of(list)
     :: else -> v++
     od;
     list = list & ~(1 << v);
-    kind = 1 + v / N;
-    d = 1 + v % N;
+    kind = 1 + v / D;
+    d = 1 + v % D;
     v = 0
   }
 }

@@ -41,7 +41,11 @@ proctype updater(byte id; byte d; bool named)
   TAKE(change_lock);                             /* hf_publish */
   change_begin();
   if
-  :: current == expected && may_replace ->       /* check_still_wanted */
+#ifdef FAULT_PUBLISHED_WITHOUT_RUNTIME
+  :: current == expected && may_replace ->
+#else
+  :: current == expected && may_replace && has_runtime(d) -> /* check_still_wanted */
+#endif
      assert(ROLLBACK_HOLDS && (named || chosen == 0 || chosen != current));
      chosen = 0;
 #ifdef FAULT_ACTIVE_FIRST
