@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -342,6 +343,35 @@ hf_file_write_new (int dfd, const char *name, const char *data, gsize length, mo
       return FALSE;
     }
   return TRUE;
+}
+
+/**
+ * hf_file_replace:
+ * @dfd: a directory
+ * @temporary: a name that nobody else uses meanwhile; what a crash left there is replaced
+ * @name: the file to write, whether it is there or not
+ * @data: its contents
+ * @length: of @data, in bytes
+ * @mode: its exact mode
+ *
+ * A crash before the rename leaves @temporary, and after it the new contents.  They and the name are on disk
+ * when this returns.
+ *
+ * Returns: %FALSE with @error set on failure; then only the last step, the wait for the disk, has not been made,
+ *   or @name is as it was
+ */
+gboolean
+hf_file_replace (int dfd, const char *temporary, const char *name, const char *data, gsize length,
+                 mode_t mode, GError **error)
+{
+  (void)unlinkat (dfd, temporary, 0);
+  if (!hf_file_write_new (dfd, temporary, data, length, mode, error))
+    return FALSE;
+  if (renameat (dfd, temporary, dfd, name) == 0)
+    return hf_dir_sync (dfd, ".", error);
+  (void)hf_throw_at (error, "Cannot replace", dfd, name);
+  (void)unlinkat (dfd, temporary, 0);
+  return FALSE;
 }
 
 /**

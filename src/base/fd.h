@@ -34,6 +34,8 @@ gboolean hf_mkdir (int dfd, const char *path, mode_t mode,
 GBytes *hf_file_read (int dfd, const char *path, gsize limit, GError **error);
 gboolean hf_file_write_new (int dfd, const char *name, const char *data, gsize length, mode_t mode,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_file_replace (int dfd, const char *temporary, const char *name, const char *data,
+                          gsize length, mode_t mode, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_fd_write_all (int fd, const void *data, gsize length);
 char *hf_link_read (int dfd, const char *path);
 gboolean hf_stat_same_file (const struct stat *a, const struct stat *b);

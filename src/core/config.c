@@ -14,9 +14,7 @@
 #include "settle.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define GROUP       "Installation"
 #define CONFIG_SIZE (1024 * 1024) /* bytes; far more than anybody writes */
@@ -158,15 +156,10 @@ hf_config_get (HfInstallation *installation, const char *key, gboolean *out_is_d
 static gboolean
 write_keyfile (HfInstallation *installation, GKeyFile *keyfile, GError **error)
 {
-  int root_fd = installation->root_fd;
   gsize length;
   g_autofree char *data = g_key_file_to_data (keyfile, &length, NULL);
-  (void)unlinkat (root_fd, HF_CONFIG_FILE_NEW, 0);
-  if (!hf_file_write_new (root_fd, HF_CONFIG_FILE_NEW, data, length, 0644, error))
-    return FALSE;
-  if (renameat (root_fd, HF_CONFIG_FILE_NEW, root_fd, HF_CONFIG_FILE) != 0)
-    return hf_throw_errno (error, "Cannot replace %s/%s", installation->path, HF_CONFIG_FILE);
-  return hf_dir_sync (root_fd, ".", error);
+  return hf_file_replace (installation->root_fd, HF_CONFIG_FILE_NEW, HF_CONFIG_FILE, data, length,
+                          0644, error);
 }
 
 /* What is kept may be less now: settling sees to it (DESIGN section 8).  The mark comes first: a crash

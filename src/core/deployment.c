@@ -10,10 +10,8 @@
 #include "layout.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #define GROUP           "Deployment"
 #define DEPLOYMENT_SIZE (64 * 1024) /* bytes; far more than we ever write */
@@ -171,11 +169,8 @@ hf_deployment_write (int dfd, const HfDeploymentInfo *info, GError **error)
     g_key_file_set_boolean (keyfile, GROUP, "copies", TRUE);
   gsize length;
   g_autofree char *data = g_key_file_to_data (keyfile, &length, NULL);
-  if (!hf_file_write_new (dfd, HF_DEPLOYMENT_FILE_NEW, data, length, HF_STATE_COMPLETE, error))
-    return FALSE;
-  if (renameat (dfd, HF_DEPLOYMENT_FILE_NEW, dfd, HF_DEPLOYMENT_FILE) != 0)
-    return hf_throw_errno (error, "Cannot create %s", HF_DEPLOYMENT_FILE);
-  return hf_dir_sync (dfd, ".", error);
+  return hf_file_replace (dfd, HF_DEPLOYMENT_FILE_NEW, HF_DEPLOYMENT_FILE, data, length,
+                          HF_STATE_COMPLETE, error);
 }
 
 /**

@@ -14,10 +14,8 @@
 
 #include <errno.h>
 #include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Directories first.  The last lock file before libostree makes its own, which everybody could open and
  * so hold for ever. */
@@ -114,17 +112,8 @@ write_format (HfInstallation *self, GError **error)
   if (fstatat (self->root_fd, HF_FORMAT_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
     return TRUE; /* another creator was faster */
   g_autofree char *contents = g_strdup_printf ("%d\n", HF_FORMAT);
-  (void)unlinkat (self->root_fd, HF_FORMAT_FILE_NEW, 0);
-  if (!hf_file_write_new (self->root_fd, HF_FORMAT_FILE_NEW, contents, strlen (contents), 0644,
-                          error))
-    return FALSE;
-  if (renameat (self->root_fd, HF_FORMAT_FILE_NEW, self->root_fd, HF_FORMAT_FILE) != 0)
-    {
-      (void)hf_throw_errno (error, "Cannot create %s/%s", self->path, HF_FORMAT_FILE);
-      (void)unlinkat (self->root_fd, HF_FORMAT_FILE_NEW, 0);
-      return FALSE;
-    }
-  return hf_dir_sync (self->root_fd, ".", error);
+  return hf_file_replace (self->root_fd, HF_FORMAT_FILE_NEW, HF_FORMAT_FILE, contents,
+                          strlen (contents), 0644, error);
 }
 
 /* A creator that crashed may have left the mode that its umask gave.  Bits are only added: taking

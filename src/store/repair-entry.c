@@ -19,7 +19,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 /* The last part of every name that a deployment ever has. */
 static const char *
@@ -193,7 +192,6 @@ mend_record (HfRepair *repair, int dir_fd, const char *name, const char *thing)
   if (repair->options.dry_run)
     return;
   g_clear_error (&failed);
-  (void)unlinkat (dir_fd, HF_DEPLOYMENT_FILE_NEW, 0);
   if (hf_deployment_write (dir_fd, info, &failed))
     (void)!hf_deployment_set_state (dir_fd, HF_STATE_DELETING, &failed);
   hf_finding_settle (finding, failed);

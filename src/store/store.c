@@ -11,7 +11,6 @@
 #include "core/lock.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -40,12 +39,8 @@ write_config (int repo_fd, GError **error)
   struct stat st;
   if (fstatat (repo_fd, HF_REPO_CONFIG, &st, AT_SYMLINK_NOFOLLOW) == 0)
     return TRUE;
-  (void)unlinkat (repo_fd, HF_REPO_CONFIG_NEW, 0);
-  if (!hf_file_write_new (repo_fd, HF_REPO_CONFIG_NEW, contents, strlen (contents), 0644, error))
-    return FALSE;
-  if (renameat (repo_fd, HF_REPO_CONFIG_NEW, repo_fd, HF_REPO_CONFIG) != 0)
-    return hf_throw_at (error, "Cannot create", repo_fd, HF_REPO_CONFIG);
-  return hf_dir_sync (repo_fd, ".", error);
+  return hf_file_replace (repo_fd, HF_REPO_CONFIG_NEW, HF_REPO_CONFIG, contents, strlen (contents),
+                          0644, error);
 }
 
 /* A crash before `objects` is there leaves what the next one carries on with. */
