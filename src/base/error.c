@@ -61,6 +61,18 @@ hf_throw_errno (GError **error, const char *format, ...)
 }
 
 /**
+ * hf_errno_is_shortage:
+ * @errsv: why something could not be opened or read
+ *
+ * Returns: whether it is for a shortage of our own, which says nothing about the thing
+ */
+gboolean
+hf_errno_is_shortage (int errsv)
+{
+  return errsv == EMFILE || errsv == ENFILE || errsv == ENOMEM;
+}
+
+/**
  * hf_error_is:
  * @error: an error, or %NULL
  * @code: the code asked for

@@ -26,4 +26,5 @@ GQuark hf_error_quark (void);
 
 gboolean hf_throw (GError **error, HfErrorCode code, const char *format, ...) G_GNUC_PRINTF (3, 4);
 gboolean hf_throw_errno (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
+gboolean hf_errno_is_shortage (int errsv);
 gboolean hf_error_is (const GError *error, HfErrorCode code);

@@ -62,21 +62,31 @@ compare_found (gconstpointer a, gconstpointer b)
   return strcmp (right->restorable->path_name, left->restorable->path_name);
 }
 
-/* Passes over what cannot be brought back, also since it is damaged: that is a sweep's to report. */
-static void
-add_restorable (HfInstallation *installation, const char *name, GArray *found)
+/* Passes over what cannot be brought back, also since it is damaged: that is a sweep's to report.  A shortage of
+ * our own is no reason: what is passed over needs no runtime. */
+static gboolean
+add_restorable (HfInstallation *installation, const char *name, GArray *found, GError **error)
 {
   struct stat st;
-  const char *deployment = hf_removed_name_deployment (name);
-  hf_autofd int fd = deployment == NULL ? -1
-                                        : hf_open_beneath (installation->removed_fd, name,
-                                                           O_PATH | O_DIRECTORY, 0);
-  if (fd < 0 || fstatat (fd, HF_DEPLOYMENT_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0
+  g_autoptr (GError) failed = NULL;
+  if (hf_removed_name_deployment (name) == NULL)
+    return TRUE;
+  hf_autofd int fd = hf_open_beneath (installation->removed_fd, name, O_PATH | O_DIRECTORY, 0);
+  if (fd < 0)
+    return !hf_errno_is_shortage (errno)
+           || hf_throw_at (error, "Cannot open", installation->removed_fd, name);
+  if (fstatat (fd, HF_DEPLOYMENT_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0
       || (st.st_mode & 07777) != HF_STATE_SETTLED)
-    return;
-  g_autoptr (HfDeploymentInfo) info = hf_deployment_read (fd, NULL);
+    return TRUE;
+  errno = 0;
+  g_autoptr (HfDeploymentInfo) info = hf_deployment_read (fd, &failed);
+  if (info == NULL && hf_errno_is_shortage (errno))
+    {
+      g_propagate_error (error, g_steal_pointer (&failed));
+      return FALSE;
+    }
   if (info == NULL)
-    return;
+    return TRUE;
   Found one = { g_new0 (HfRestorable, 1), st.st_mtim };
   one.restorable->ref = hf_ref_copy (info->ref);
   one.restorable->path_name = g_strdup (name);
@@ -84,6 +94,7 @@ add_restorable (HfInstallation *installation, const char *name, GArray *found)
   one.restorable->runtime = info->runtime == NULL ? NULL : hf_ref_parse (info->runtime, NULL);
   one.restorable->removed = hf_removed_name_time (name);
   g_array_append_val (found, one);
+  return TRUE;
 }
 
 /**
@@ -100,14 +111,15 @@ hf_restorable_list (HfInstallation *installation, GError **error)
 {
   g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (Found));
   g_autoptr (DIR) dir = hf_dir_open (installation->root_fd, HF_REMOVED_DIR, error);
-  const struct dirent *entry = NULL;
+  const struct dirent *entry;
   if (dir == NULL)
     return NULL;
   g_array_set_clear_func (found, found_clear);
-  while (hf_dir_next (dir, &entry, error) && entry != NULL)
-    add_restorable (installation, entry->d_name, found);
-  if (entry != NULL)
-    return NULL;
+  do
+    if (!hf_dir_next (dir, &entry, error)
+        || (entry != NULL && !add_restorable (installation, entry->d_name, found, error)))
+      return NULL;
+  while (entry != NULL);
   g_array_sort (found, compare_found);
   g_autoptr (GPtrArray) list = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_restorable_free);
   for (guint i = 0; i < found->len; i++)

@@ -58,11 +58,12 @@ add_problem (HfRoots *roots, const char *path, const char *why)
   g_ptr_array_add (roots->problems, problem);
 }
 
-/* A shortage of our own says nothing about the root. */
+/* What is no file, or far too large, is no root.  One that cannot be read keeps something all the same. */
 static gboolean
-is_shortage (int errsv)
+is_no_root (const GError *failed)
 {
-  return errsv == EMFILE || errsv == ENFILE || errsv == ENOMEM;
+  return hf_error_is (failed, HF_ERROR_UNSAFE) || errno == ELOOP || errno == ENOTDIR
+         || errno == ENXIO;
 }
 
 static void
@@ -98,7 +99,7 @@ load_root (HfRoots *roots, int space_fd, const char *space, const char *name, GE
   g_autoptr (GBytes) bytes = hf_file_read (space_fd, name, ROOT_SIZE, &failed);
   if (bytes == NULL && errno == ENOENT)
     return TRUE; /* removed meanwhile */
-  if (bytes == NULL && is_shortage (errno))
+  if (bytes == NULL && !is_no_root (failed))
     {
       g_propagate_error (error, g_steal_pointer (&failed));
       return FALSE;
@@ -435,7 +436,7 @@ load_one (HfInstallation *installation, const char *path, HfRoot **out, GError *
                            installation->path)
                : hf_throw_errno (error, "Cannot look at %s", file);
   g_autoptr (GBytes) bytes = hf_file_read (installation->root_fd, file, ROOT_SIZE, &failed);
-  if (bytes == NULL && is_shortage (errno))
+  if (bytes == NULL && hf_errno_is_shortage (errno))
     {
       g_propagate_error (error, g_steal_pointer (&failed));
       return FALSE;

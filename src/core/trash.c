@@ -297,8 +297,7 @@ drop_empty (HfTrashEntry *entry, GError **error)
 static HfTrashOutcome
 outcome_of_failure (int errsv)
 {
-  return errsv == EMFILE || errsv == ENFILE || errsv == ENOMEM ? HF_TRASH_EXHAUSTED
-                                                               : HF_TRASH_DAMAGED;
+  return hf_errno_is_shortage (errsv) ? HF_TRASH_EXHAUSTED : HF_TRASH_DAMAGED;
 }
 
 static HfTrashOutcome

@@ -248,6 +248,47 @@ promise 'nor those that cannot be read to their end' a_ref_of_mine getdents64 'r
 promise 'nor those that libostree cannot list' a_ref_of_mine openat '"(refs/heads|heads|refs|mine)"' \
   'EMFILE EIO'
 
+# --- What keeps something -----------------------------------------------------------------------------
+
+# One that makes no sense protects nothing; of one that cannot be read nobody knows.
+rooted_is_there() {
+  [ -n "$(find "$INST/removed" -path '*/tree/files/bin/hello')" ] || fail 'what the root keeps is gone'
+  [ "$STATUS" -ne 0 ] || fail 'it says that all is well'
+  hf restore "$HELLO"
+  equal "$(hf run org.example.Hello)" 'Hello from org.example.Hello 1'
+}
+an_unreadable_root() { # SYSTEM-CALL REGEX ERRORS
+  installed archive-1 "$HELLO"
+  hf root add mine "$HELLO"
+  hf uninstall "$HELLO"
+  # Something to do, else a sweep would only look.
+  hf install test "$OTHER"
+  hf uninstall "$OTHER"
+  each_failing "$@" rooted_is_there sweep
+}
+promise 'a root that cannot be opened keeps what it names' an_unreadable_root openat2 '"mine"' \
+  'EMFILE EIO EACCES'
+promise 'nor one that cannot be read' an_unreadable_root read 'roots.d/local/mine>' 'EIO'
+
+# With the application that a root keeps, its runtime stays; and that is looked at twice.
+unreadable_trash() { # SYSTEM-CALL ERROR PLACE
+  need strace 'it forces system calls to fail'
+  installed archive-1 "$HELLO"
+  hf root add mine "$HELLO"
+  hf uninstall "$HELLO"
+  local place
+  # shellcheck disable=SC2086 # a pattern
+  place=$(cd "$INST" && echo $3)
+  expect 1 traced -o "$T/injected" -P "$INST/$place" -e "trace=$1" -e "inject=$1:error=$2" \
+    "$HOLDFAST" --installation="$INST" uninstall --unused
+  grep -F '(INJECTED)' "$T/injected" >/dev/null || fail 'it did not come to that call'
+  hf restore "$HELLO"
+  equal "$(hf run org.example.Hello)" 'Hello from org.example.Hello 1'
+}
+promise 'a trash that cannot be listed needs its runtimes' unreadable_trash getdents64 EIO removed
+promise 'so does an entry for which there is no descriptor' unreadable_trash openat2 EMFILE removed
+promise 'so does an entry for whose record there is none' unreadable_trash openat2 EMFILE 'removed/*'
+
 # --- A crash in the middle of an update ---------------------------------------------------------------
 
 crashed_update() {
