@@ -10,14 +10,8 @@
 # shellcheck source-path=SCRIPTDIR source=../lib/small-images.sh
 . "$(dirname "$0")/../lib/small-images.sh"
 private_mounts
-
-# Whether nobody uses an entry without `.ref` can only be told where all processes can be seen.  Here
-# the first one may have capabilities that we have not: then another is shown in its place.  A sandbox
-# can only mount a /proc of its own while a whole one is mounted somewhere.
-if [ "$(id -u)" -eq 0 ] && ! readlink /proc/1/cwd >/dev/null; then
-  mount -t proc proc /mnt
-  mount --bind "/proc/$$" /proc/1
-fi
+# shellcheck source-path=SCRIPTDIR source=../lib/repairs.sh
+. "$(dirname "$0")/../lib/repairs.sh"
 
 SAYS_HELLO='Hello from org.example.Hello 1'
 
@@ -39,20 +33,6 @@ remember() {
 # object_of FILE: the stored object that it is a link to.
 object_of() {
   find "$INST/repo/objects" -samefile "$1"
-}
-
-# Other tests run beside this one, some of them as another user.  Without CAP_SYS_PTRACE their processes cannot
-# be looked at, and then a repair rightly says that it cannot tell: it is asked again.
-asked() { # STATUS ARG...
-  local _
-  : >"$T/asked"
-  for _ in {1..200}; do
-    expect "$1|5" hf repair "${@:2}"
-    cat "$T/out" >>"$T/asked"
-    grep -q 'cannot be told' "$T/out" || break
-  done
-  grep -q 'damaged' "$T/err" || [ "$1" = 0 ] || fail "it does not say that something is damaged"
-  [ "$1" != 0 ] || [ ! -s "$T/err" ] || { cat "$T/out" "$T/err" >&2; fail 'something is left'; }
 }
 
 # told REGEX: a dry run tells of it, and changes nothing.
@@ -587,75 +567,5 @@ damage 'lock files are missing' 'prune-lock: is missing: is made anew' no_locks
 damage 'directories have other modes' 'removed: has mode 0777' directory_modes
 damage 'directories are missing' 'roots.d: is missing' no_directories
 damage 'the format is missing' 'format: is missing' no_format
-
-# --- Cut short ------------------------------------------------------------------------------------------
-
-# What is cut short after the flip leaves the damaged one as an earlier deployment, of which none is to be kept.
-cut_short() {
-  images
-  installation
-  keep_nothing
-  hf remote-add --no-verify test "$REMOTE"
-  hf install test "$KEPT" "$NEW"
-  hf sweep
-  names >"$T/undamaged"
-  D=$(deployment_of "$NEW")
-  "$LIB/flip-byte" "$D/tree/files/own/file" 1
-  rm "$D/tree/files/own/deep/program" "$D/.ref"
-  lose "$D/tree/files/both/file"
-  rm "$INST"/repo/refs/heads/deploy/*
-  cp -a "$INST" "$T/start"
-  export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
-  rm -r "$INST"
-}
-changes_of_a_repair() {
-  cp -a "$T/start" "$INST"
-  expect 0 "$TOOLS/kill-after" "$@" "$INST" "$T/changes" 0 "$HOLDFAST" --installation="$INST" repair
-  rm -r "$INST"
-  wc -l <"$T/changes"
-}
-goes_on() { # AFTER
-  is_complete Kept || fail "after $1"
-  expect '0|5' hf sweep || fail "after $1"
-  asked 0 || fail "after $1"
-  is_complete New || fail "after $1"
-  expect 0 hf repair
-  equal "$(cat "$T/out")" 'Nothing to repair' "what the next repair says after $1"
-  expect 0 hf sweep
-  repository_is_whole
-  names | diff -U0 "$T/undamaged" - || fail "it is not as it was before, after $1"
-  rm -r "$INST"
-}
-# A start takes ten times as long with the sanitizers.
-POINTS=25
-if ldd "$HOLDFAST" | grep libasan >/dev/null; then
-  POINTS=4
-fi
-
-killed() {
-  cut_short
-  local count n
-  count=$(changes_of_a_repair)
-  [ "$count" -ge 30 ] || fail "it makes only $count changes"
-  for ((n = 1; n <= count; n += count / ${HOLDFAST_POINTS:-$POINTS})); do
-    cp -a "$T/start" "$INST"
-    expect 137 "$TOOLS/kill-after" "$INST" "$T/changes" "$n" "$HOLDFAST" --installation="$INST" repair
-    goes_on "change $n, $(tail -1 "$T/changes")"
-  done
-}
-promise 'a repair that is killed is gone on with' killed
-
-failing() { # ERRNO
-  cut_short
-  local count n
-  count=$(changes_of_a_repair --fail="$1")
-  for ((n = 1; n <= count; n += count / ${HOLDFAST_POINTS:-$POINTS})); do
-    cp -a "$T/start" "$INST"
-    expect '0|1|5|7' "$TOOLS/kill-after" --fail="$1" "$INST" "$T/changes" "$n" \
-      "$HOLDFAST" --installation="$INST" repair
-    goes_on "call $n, $(tail -1 "$T/changes")"
-  done
-}
-promise 'a repair whose calls fail is gone on with' failing 28
 
 finish

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2034,SC2154 # what is set here is used by the tests, and the other way round
 #
-# Operations that are cut short at one place after the other, and what must hold after each, before and
-# after anything is repaired.  Sourced after small-images.sh by tests that say how they are cut short:
-# `everywhere MOST COMMAND...`, at most at so many places, from copies of $T/start.  $ALL and $SOME are
-# those numbers, for operations that matter most and for the others.
+# What must hold after an operation that was cut short, before and after anything is put in order, at one place
+# after the other.  Sourced after small-images.sh and repairs.sh, together with cuts.sh, by tests that say how
+# operations are cut short: `everywhere MOST COMMAND...`, at most at so many places, from copies of $T/start.
+# $FIRST are promises of their own, which come before those of an operation.
 
 RESULTS=$(mktemp -d "$WORK/operations.XXXXXX")
 trap 'rm -rf "$RESULTS"' EXIT
@@ -13,23 +13,21 @@ trap 'rm -rf "$RESULTS"' EXIT
 
 # What `active` leads to is in removed/ already where an uninstall was cut short.
 in_service() { # REF
-  local branch=$INST/deploy/$1
-  [ -L "$branch/active" ] && [ ! -L "$branch/$(readlink "$branch/active")" ]
+  local active=$INST/deploy/$1/active
+  [ -d "$active" ] && [ ! -L "${active%/*}/$(readlink "$active")" ]
+}
+
+# Each ref that is in service, and its commit.
+deployed() {
+  local active ref
+  for active in "$INST"/deploy/*/*/*/*/active; do
+    ref=${active#"$INST/deploy/"} ref=${ref%/active}
+    ! in_service "$ref" || echo "$ref $(active_of "$ref" | cut -d. -f1)"
+  done
 }
 
 is_updated() {
   [ -n "$NEWER" ] && in_service "$NEW" && [[ $(active_of "$NEW") == "$NEWER".* ]]
-}
-
-# Whether what was killed had come to its end, as far as anybody can see.
-is_done() {
-  case $OPERATION in
-    update) is_updated ;;
-    uninstall) ! in_service "$NEW" ;;
-    rollback) ! is_updated ;;
-    root) [ ! -e "$INST/roots.d/local/mine" ] ;;
-    *) in_service "$NEW" ;;
-  esac
 }
 
 new_is_whole() {
@@ -44,19 +42,39 @@ closure() { # REPOSITORY
   ostree --repo="$1" fsck >"$T/fsck" 2>&1 || { cat "$T/fsck"; fail 'a commit lacks something'; }
 }
 
-# --- What holds after a crash -----------------------------------------------------------------------
+# complaints: each stored commit that lacks something, and what.  Of a copy, as ostree marks what it finds.
+complaints() {
+  cp -a "$INST/repo" "$T/look"
+  ostree --repo="$T/look" fsck --all >"$T/fsck" 2>&1 || true
+  rm -r "$T/look"
+  sed -nE 's/^(Object missing in|In) commits ([0-9a-f, ]*): [^0-9]*([0-9a-f]{64}).*/\2 \3/p' "$T/fsck" |
+    awk '{ for (i = 1; i < NF; i++) print $i, $NF }' | tr -d , | sort -u
+}
+
+# What is right of a damaged deployment of New, or of the one that comes in its place.
+right_parts() {
+  local tree
+  for tree in "$INST/deploy/$NEW"/*.*/tree; do
+    [ ! -d "$tree" ] || content "$tree"
+  done | sort -u | comm -12 - <(sort -u "$IMAGES/New.content")
+}
+
+# --- What holds after a cut -------------------------------------------------------------------------
+
+# And nothing is listed that is not.
+refs_are_one_or_the_other() {
+  deployed >"$T/now"
+  equal "$(sort -u "$T/before" "$T/after" | comm -13 - "$T/now")" '' 'what was to be deployed neither before nor after'
+  equal "$(comm -12 <(cut -d' ' -f1 "$T/before") <(cut -d' ' -f1 "$T/after") |
+    comm -23 - <(cut -d' ' -f1 "$T/now"))" '' 'what is not deployed any more'
+  equal "$(hf list --columns=ref | sort)" "$(cut -d' ' -f1 "$T/now")" 'what is listed'
+  is_complete Kept
+}
 
 refs_are_deployed() {
-  local listed
-  listed=$(hf list --columns=ref)
-  if in_service "$NEW"; then
-    new_is_whole
-    matches "$listed" "$NEW"
-  else
-    [[ $OPERATION != @(update|rollback|root) ]] || fail 'nothing is left deployed'
-    [[ $listed != *"$NEW"* ]] || fail 'it is listed and not there'
-  fi
-  is_complete Kept
+  refs_are_one_or_the_other
+  ! in_service "$NEW" || new_is_whole
+  [ -z "$STAYS" ] || $STAYS
 }
 
 commits_are_closed() {
@@ -67,32 +85,97 @@ others_install() {
   expect 0 hf install test "$THIRD"
   is_complete Third
   is_complete Kept
-  ! in_service "$NEW" || new_is_whole
-  links_are_whole
+  # What is damaged may be copies.
+  [ "$OPERATION" = repair ] || { ! in_service "$NEW" || new_is_whole; links_are_whole; }
 }
 
 nothing_is_left() {
   local reference=$T/undone
-  expect 0 hf sweep
-  ! is_done || reference=$T/done
+  expect "$SWEEPS" hf sweep
+  ! $DONE || reference=$T/done
   names | diff -U0 "$reference" - || fail 'there is something left, or lost'
   nothing_out_of_service
   repository_is_whole
+  [ -z "$AFTERWARDS" ] || $AFTERWARDS
 }
 
 PROMISES=(refs_are_deployed commits_are_closed others_install nothing_is_left)
 
+# What was damaged before may be so still.
+nothing_is_worse() {
+  refs_are_one_or_the_other
+  what_was_right_is_so_still
+}
+what_was_right_is_so_still() {
+  equal "$(right_parts | comm -23 "$T/right" -)" '' 'what was right of the image and is not any more'
+  equal "$(complaints | comm -13 "$T/complaints" -)" '' 'what was right of the repository and is not any more'
+}
+
+next_repair_finishes() {
+  expect '0|5' hf sweep
+  what_was_right_is_so_still
+  asked 0
+  expect 0 hf repair
+  equal "$(cat "$T/out")" 'Nothing to repair' 'what the one after it says'
+  expect 0 hf sweep
+  names | diff -U0 "$T/undamaged" - || fail 'it is not as if nothing had been damaged'
+  equal "$(readlink "$INST/deploy/$NEW/held")" "$(active_of "$NEW")" 'what a rollback holds'
+  new_is_whole
+  nothing_out_of_service
+  repository_is_whole
+}
+
+REPAIR_PROMISES=(nothing_is_worse others_install next_repair_finishes)
+
+declare -A SAYS=(
+  [it_tells]='it does its work or says what failed'
+  [refs_are_deployed]='the ref is deployed as one image or the other, or not at all'
+  [commits_are_closed]='every commit has all that it reaches'
+  [others_install]='what shares objects installs whole before any sweep'
+  [nothing_is_left]='one sweep leaves what an undisturbed one would have'
+  [nothing_is_worse]='what was right before is right still'
+  [next_repair_finishes]='the next repair leaves what was there before the damage'
+)
+
 # --- Places -----------------------------------------------------------------------------------------
 
-# reference FILE [COMMAND...]: the names after that command, nobody killed.
+# A copy of $T/start: the installation and what lies beside it.
+copy_start() {
+  cp -a "$T/start" "$T/copy"
+}
+
+# reference FILE: the names after a sweep, and in the end the copy has gone.
 reference() {
-  local file=$1
-  shift
-  [ $# -eq 0 ] || hf "$@"
+  [ "$OPERATION" != repair ] || asked 0
   hf install test "$THIRD"
-  hf sweep
-  names >"$file"
-  rm -r "$INST"
+  expect "$SWEEPS" hf sweep
+  names >"$1"
+  rm -r "$T/copy"
+}
+
+# undisturbed TRACER COMMAND...: what nobody cuts short, with a line in $T/counted for each place.
+undisturbed() {
+  local tracer=$1
+  shift
+  OPERATION=$1
+  INST=$T/copy/inst
+  rm -f "$RESULTS"/*
+  # Nothing can look for leaks in a traced process.
+  export ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0
+  copy_start
+  deployed >"$T/before"
+  if [ "$OPERATION" = repair ]; then
+    right_parts >"$T/right"
+    complaints >"$T/complaints"
+  fi
+  reference "$T/undone"
+  copy_start
+  # shellcheck disable=SC2086 # a program and its options
+  expect "$ENDS" $tracer "$T/copy" "$T/counted" 0 "$HOLDFAST" --installation="$INST" "$@"
+  deployed >"$T/after"
+  $DONE || fail 'it did not do its work'
+  reference "$T/done"
+  [ "$OPERATION" != repair ] || diff -U0 "$T/undamaged" "$T/done" || fail 'it mends less than all'
 }
 
 # check POINT PROMISE: its failure is that promise's, and the other promises are still looked at.
@@ -103,6 +186,15 @@ check() {
   if [ "$status" -ne 0 ]; then
     { echo "after $1:"; sed 's/^/  /' "$T/check"; } >>"$RESULTS/$2"
   fi
+}
+
+# check_all POINT: of the copy, which is gone then.
+check_all() {
+  local promise
+  for promise in "${FIRST[@]}" "${PROMISES[@]}"; do
+    check "$1" "$promise"
+  done
+  rm -r "$T/copy"
 }
 
 # The same ones in each run, unless another seed is asked for.
@@ -116,84 +208,6 @@ points() {
   done
 }
 
-# --- Operations -------------------------------------------------------------------------------------
-
-NEWER=
-start() { # REF...
-  NEWER=
-  images
-  installation
-  hf remote-add --no-verify test "$REMOTE"
-  hf install test "$@"
-}
-started_at() {
-  mv "$INST" "$T/start"
-}
-
-cut_install() {
-  start "$KEPT"
-  started_at
-  everywhere "$ALL" install test "$NEW"
-}
-cut_directory_install() {
-  start "$KEPT"
-  started_at
-  everywhere "$SOME" install "$IMAGES/New" --ref="$NEW"
-}
-cut_update() {
-  start "$KEPT" "$NEW"
-  keep_nothing
-  newer_image
-  started_at
-  everywhere "$SOME" update "$NEW"
-}
-cut_update_that_keeps() {
-  start "$KEPT" "$NEW"
-  newer_image
-  started_at
-  everywhere "$SOME" update "$NEW"
-}
-cut_rollback() {
-  start "$KEPT" "$NEW"
-  newer_image
-  hf update "$NEW"
-  started_at
-  everywhere "$ALL" rollback "$NEW"
-}
-cut_restore() {
-  start "$KEPT" "$NEW"
-  hf uninstall "$NEW"
-  started_at
-  everywhere "$ALL" restore "$NEW"
-}
-# What only a root kept is moved to removed/.
-cut_root() {
-  start "$KEPT" "$NEW"
-  hf root add mine "$NEW"
-  newer_image
-  hf update "$NEW"
-  keep_nothing
-  started_at
-  everywhere "$SOME" root remove mine
-}
-cut_uninstall() {
-  start "$KEPT" "$NEW"
-  started_at
-  everywhere "$ALL" uninstall "$NEW"
-}
-cut_sweep() { # OPTION...
-  start "$KEPT" "$NEW"
-  hf uninstall "$NEW"
-  started_at
-  everywhere "$ALL" sweep "$@"
-}
-cut_sweep_of_two() {
-  start "$KEPT" "$NEW" "$THIRD"
-  hf uninstall "$NEW" "$THIRD"
-  started_at
-  everywhere "$SOME" sweep
-}
-
 # --- Promises ---------------------------------------------------------------------------------------
 
 no_failure() { # PROMISE
@@ -201,34 +215,15 @@ no_failure() { # PROMISE
   [ ! -s "$RESULTS/$1" ] || { cat "$RESULTS/$1"; return 1; }
 }
 
-# cut_short HOW WHAT FUNCTION...: the promises about one operation.
+# cut_short HOW WHAT FUNCTION...: the promises about one operation, if it is one of those asked for.
 cut_short() {
-  local how=$1 what=$2
+  local how=$1 what=$2 promise
   shift 2
+  [[ $what =~ ${HOLDFAST_OPERATIONS:-} ]] || return 0
   rm -f "$RESULTS"/*
   promise "$what $how" "$@"
   echo "# $what: $(cat "$RESULTS/count" || echo 'it came to no end')"
-  case " ${PROMISES[*]} " in
-    *' it_tells '*) promise "$what: it does its work or says what failed" no_failure it_tells ;;
-  esac
-  promise "$what: the ref is deployed as one image or the other, or not at all" \
-    no_failure refs_are_deployed
-  promise "$what: every commit has all that it reaches" no_failure commits_are_closed
-  promise "$what: what shares objects installs whole before any sweep" no_failure others_install
-  promise "$what: one sweep leaves what an undisturbed one would have" no_failure nothing_is_left
-}
-
-# operations HOW: all of them.
-operations() {
-  cut_short "$1" 'an install from a repository' cut_install
-  cut_short "$1" 'an install of a directory' cut_directory_install
-  cut_short "$1" 'an update' cut_update
-  cut_short "$1" 'an update that keeps what it replaces' cut_update_that_keeps
-  cut_short "$1" 'a rollback' cut_rollback
-  cut_short "$1" 'an uninstall' cut_uninstall
-  cut_short "$1" 'a restore' cut_restore
-  cut_short "$1" 'the removal of a root' cut_root
-  cut_short "$1" 'a sweep by links' cut_sweep
-  cut_short "$1" 'a sweep by marks' cut_sweep --full
-  cut_short "$1" 'a sweep of two entries that share objects' cut_sweep_of_two
+  for promise in "${FIRST[@]}" "${PROMISES[@]}"; do
+    promise "$what: ${SAYS[$promise]}" no_failure "$promise"
+  done
 }

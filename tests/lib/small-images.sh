@@ -8,6 +8,7 @@ APP=app/org.example
 KEPT=$APP.Kept/$ARCH/stable
 NEW=$APP.New/$ARCH/stable
 THIRD=$APP.Third/$ARCH/stable
+IDLE=runtime/org.example.Idle/$ARCH/stable
 
 # The same commit whenever it is made, so that two runs make the same changes.
 export SOURCE_DATE_EPOCH=1700000000
