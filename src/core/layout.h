@@ -61,8 +61,11 @@
 #define HF_OBJECTS_DIR       "objects"
 #define HF_REPO_LOCK         ".lock"
 #define HF_REPO_CONFIG       "config"
-#define HF_REPO_CONFIG_NEW   "config.new" /* renamed to the former */
-#define HF_REPO_TMP          "repo/tmp"   /* below the root, as the next */
+#define HF_REPO_CONFIG_NEW   "config.new"       /* renamed to the former */
+#define HF_REPO_REMOTE_GROUP "remote \"%s\""    /* in it: of a remote, as libostree has it */
+#define HF_KEYRING_SUFFIX    ".trustedkeys.gpg" /* after a remote's name, as libostree has it */
+#define HF_KEYRING_NEW       "trustedkeys.new"  /* renamed to one of those */
+#define HF_REPO_TMP          "repo/tmp"         /* below the root, as the next */
 #define HF_REPO_STATE        "repo/state"
 #define HF_REPAIR_TEMPORARY  "holdfast-repair" /* below HF_REPO_TMP */
 #define HF_REPO_REFS         "refs/heads"

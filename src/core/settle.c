@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "branch.h"
 #include "deployment.h"
+#include "keyring.h"
 #include "layout.h"
 #include "lock.h"
 #include "previous.h"
@@ -245,6 +246,7 @@ drop_temporary (HfInstallation *installation)
 {
   (void)hf_ledger_unlink (installation->ledger, installation->root_fd, HF_CONFIG_FILE_NEW, 0);
   hf_roots_prune (installation);
+  hf_keyrings_prune (installation);
 }
 
 /**

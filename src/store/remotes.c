@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "core/layout.h"
 #include "core/lock.h"
+#include "remote-config.h"
 #include "scratch.h"
 #include "source.h"
 
@@ -91,53 +92,6 @@ check_location (const char *location, GError **error)
 }
 
 static gboolean
-import_keys (HfStore *store, const HfRemoteSpec *spec, GError **error)
-{
-  g_autoptr (GError) failed = NULL;
-  g_autoptr (GFile) file = g_file_new_for_commandline_arg (spec->gpg_import);
-  g_autoptr (GFileInputStream) stream = g_file_read (file, NULL, &failed);
-  guint imported = 0;
-  if (stream == NULL
-      || !ostree_repo_remote_gpg_import (store->repo, spec->name, G_INPUT_STREAM (stream), NULL,
-                                         &imported, NULL, &failed))
-    return hf_throw (error, HF_ERROR_FAILED, "Cannot import keys from %s: %s", spec->gpg_import,
-                     failed->message);
-  if (imported == 0)
-    return hf_throw (error, HF_ERROR_UNTRUSTED,
-                     "%s holds no public key that could be imported: export one with"
-                     " `gpg --export KEY`",
-                     spec->gpg_import);
-  return TRUE;
-}
-
-static gboolean
-add_to_config (HfStore *store, const HfRemoteSpec *spec, const char *url, GError **error)
-{
-  g_autoptr (GError) failed = NULL;
-  g_autoptr (GVariantDict) options = g_variant_dict_new (NULL);
-  gboolean verify = !spec->no_verify;
-  g_variant_dict_insert (options, "gpg-verify", "b", verify);
-  /* Without a signed summary a server could hide updates and offer old commits for ever. */
-  g_variant_dict_insert (options, "gpg-verify-summary", "b", verify && is_network (url));
-  g_autoptr (GVariant) variant = g_variant_ref_sink (g_variant_dict_end (options));
-  if (!ostree_repo_remote_add (store->repo, spec->name, url, variant, NULL, &failed))
-    return hf_throw_ostree (error, failed, "Cannot add remote %s", spec->name);
-  if (spec->gpg_import == NULL || import_keys (store, spec, error))
-    return TRUE;
-  (void)ostree_repo_remote_delete (store->repo, spec->name, NULL, NULL);
-  return FALSE;
-}
-
-/* libostree replaces the configuration in one step, and does not wait until that, and the keys beside
- * it, are on disk. */
-static gboolean
-sync_config (HfStore *store, GError **error)
-{
-  return syncfs (store->repo_fd) == 0
-         || hf_throw_at (error, "Cannot write to disk", store->repo_fd, HF_REPO_CONFIG);
-}
-
-static gboolean
 exists (HfStore *store, const char *name)
 {
   guint n;
@@ -145,13 +99,43 @@ exists (HfStore *store, const char *name)
   return names != NULL && g_strv_contains ((const char *const *)names, name);
 }
 
+static gboolean
+reload (HfStore *store, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  return ostree_repo_reload_config (store->repo, NULL, &failed)
+         || hf_throw_ostree (error, failed, "Cannot read the configuration of the repository of %s",
+                             store->installation->path);
+}
+
+static gboolean
+check_spec (const HfRemoteSpec *spec, GError **error)
+{
+  if (spec->no_verify && spec->gpg_import != NULL)
+    return hf_throw (error, HF_ERROR_USAGE,
+                     "--no-verify and --gpg-import exclude each other: with keys, signatures are"
+                     " verified");
+  if (!spec->no_verify && spec->gpg_import == NULL)
+    return hf_throw (error, HF_ERROR_UNTRUSTED,
+                     "Remote %s has no key to verify its images by: give --gpg-import=FILE, or"
+                     " --no-verify to trust whoever controls %s",
+                     spec->name, spec->location);
+  return TRUE;
+}
+
+static gboolean
+throw_exists (const HfRemoteSpec *spec, GError **error)
+{
+  return spec->if_not_exists
+         || hf_throw (error, HF_ERROR_FAILED,
+                      "There is a remote %s already: delete it first, or use --if-not-exists",
+                      spec->name);
+}
+
 /**
  * hf_remote_add:
  * @store: the installation's store
  * @spec: what to add
- *
- * A crash between the configuration and the keys leaves a remote whose images are all refused; it
- * can be deleted and added again.
  *
  * Locks: takes `lock`.
  *
@@ -162,26 +146,21 @@ gboolean
 hf_remote_add (HfStore *store, const HfRemoteSpec *spec, GError **error)
 {
   g_auto (HfLock) lock = HF_LOCK_INIT;
+  g_autoptr (GBytes) ring = NULL;
   if (!check_name (spec->name, error))
     return FALSE;
   if (exists (store, spec->name))
-    return spec->if_not_exists
-           || hf_throw (error, HF_ERROR_FAILED,
-                        "There is a remote %s already: delete it first, or use --if-not-exists",
-                        spec->name);
-  if (spec->no_verify && spec->gpg_import != NULL)
-    return hf_throw (error, HF_ERROR_USAGE,
-                     "--no-verify and --gpg-import exclude each other: with keys, signatures are"
-                     " verified");
-  if (!spec->no_verify && spec->gpg_import == NULL)
-    return hf_throw (error, HF_ERROR_UNTRUSTED,
-                     "Remote %s has no key to verify its images by: give --gpg-import=FILE, or"
-                     " --no-verify to trust whoever controls %s",
-                     spec->name, spec->location);
-  g_autofree char *url = check_location (spec->location, error);
-  return url != NULL && hf_lock_take (store->installation, HF_LOCK_CHANGE, &lock, error)
-         && ostree_repo_reload_config (store->repo, NULL, error)
-         && add_to_config (store, spec, url, error) && sync_config (store, error);
+    return throw_exists (spec, error);
+  g_autofree char *url = check_spec (spec, error) ? check_location (spec->location, error) : NULL;
+  if (url == NULL)
+    return FALSE;
+  if (spec->gpg_import != NULL && (ring = hf_remote_ring_make (store, spec, url, error)) == NULL)
+    return FALSE;
+  if (!hf_lock_take (store->installation, HF_LOCK_CHANGE, &lock, error) || !reload (store, error))
+    return FALSE;
+  /* Somebody may have been faster. */
+  return exists (store, spec->name) ? throw_exists (spec, error)
+                                    : hf_remote_config_add (store, spec, url, ring, error);
 }
 
 /**
@@ -196,15 +175,11 @@ hf_remote_add (HfStore *store, const HfRemoteSpec *spec, GError **error)
 gboolean
 hf_remote_delete (HfStore *store, const char *name, GError **error)
 {
-  g_autoptr (GError) failed = NULL;
   g_auto (HfLock) lock = HF_LOCK_INIT;
-  g_autoptr (HfRemote) remote = hf_remote_get (store, name, error);
-  if (remote == NULL || !hf_lock_take (store->installation, HF_LOCK_CHANGE, &lock, error)
-      || !ostree_repo_reload_config (store->repo, NULL, error))
+  if (!hf_lock_take (store->installation, HF_LOCK_CHANGE, &lock, error) || !reload (store, error))
     return FALSE;
-  if (!ostree_repo_remote_delete (store->repo, name, NULL, &failed))
-    return hf_throw_ostree (error, failed, "Cannot delete remote %s", name);
-  return sync_config (store, error);
+  g_autoptr (HfRemote) remote = hf_remote_get (store, name, error);
+  return remote != NULL && hf_remote_config_delete (store, name, error);
 }
 
 /**

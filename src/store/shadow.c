@@ -18,9 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* As libostree names a remote's key ring. */
-#define KEYRING_SUFFIX ".trustedkeys.gpg"
-
 /**
  * hf_shadow_free:
  * @shadow: (nullable) (transfer full): a shadow
@@ -76,7 +73,7 @@ copy_keyrings (const HfShadow *shadow, HfStore *store, GError **error)
         return FALSE;
       if (entry == NULL)
         return TRUE;
-      if (g_str_has_suffix (entry->d_name, KEYRING_SUFFIX)
+      if (g_str_has_suffix (entry->d_name, HF_KEYRING_SUFFIX)
           && !hf_object_copy (store->repo_fd, entry->d_name, shadow->dir_fd, entry->d_name, 0,
                               error))
         return FALSE;

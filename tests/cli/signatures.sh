@@ -107,4 +107,15 @@ a_deleted_remote_takes_its_key_along() {
 }
 promise 'a deleted remote takes its keys along' a_deleted_remote_takes_its_key_along
 
+# A key ring that is left of a remote of that name says nothing: only the keys that are given are trusted.
+a_stale_ring_is_not_trusted() {
+  keyed PATH signed-1
+  cp "$INST/repo/test.trustedkeys.gpg" "$T/ring"
+  hf remote-delete test
+  cp "$T/ring" "$INST/repo/test.trustedkeys.gpg"
+  hf remote-add --gpg-import="$FIXTURES/other-key.gpg" test "$REMOTE"
+  unchanged_by expect_error 6 'sign|gpg|key' hf install test "$HELLO"
+}
+promise 'a key that is left of a deleted remote is not trusted' a_stale_ring_is_not_trusted
+
 finish

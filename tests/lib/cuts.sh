@@ -132,7 +132,7 @@ cut_sweep_that_ends_a_root() {
   everywhere "$FEW" sweep
 }
 
-# --- Configuration ------------------------------------------------------------------------------
+# --- Configuration and remotes ----------------------------------------------------------------------
 
 # What is kept for rollback goes.
 cut_config() {
@@ -155,6 +155,21 @@ cut_pin() {
   started_at
   DONE='says pinned=org.example.Other;org.example.New'
   everywhere "$FEW" pin org.example.New
+}
+has_remote() { says '\[remote "other"\]' repo/config; }
+has_no_remote() { ! has_remote; }
+cut_remote_add() {
+  starts_with "$KEPT" "$NEW"
+  started_at
+  DONE=has_remote
+  everywhere "$FEW" remote-add --gpg-import="$FIXTURES/key.gpg" other "$REMOTE"
+}
+cut_remote_delete() {
+  starts_with "$KEPT" "$NEW"
+  hf remote-add --gpg-import="$FIXTURES/key.gpg" other "$REMOTE"
+  started_at
+  DONE=has_no_remote
+  everywhere "$FEW" remote-delete other
 }
 
 # --- Sweeping ---------------------------------------------------------------------------------------
@@ -222,6 +237,8 @@ operations() {
   cut_short "$1" 'a change of the configuration' cut_config
   cut_short "$1" 'a mask' cut_mask
   cut_short "$1" 'a pin' cut_pin
+  cut_short "$1" 'the addition of a remote' cut_remote_add
+  cut_short "$1" 'the deletion of a remote' cut_remote_delete
   cut_short "$1" 'a sweep by links' cut_sweep
   cut_short "$1" 'a sweep by marks' cut_sweep --full
   cut_short "$1" 'a sweep of two entries that share objects' cut_sweep_of_two
