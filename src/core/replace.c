@@ -9,6 +9,7 @@
 #include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "deployment.h"
 #include "layout.h"
 #include "lock.h"
 #include "retire.h"
@@ -19,67 +20,125 @@
 #include <stdio.h>
 #include <string.h>
 
-/* @old is a directory here, or gone with `active` still naming it. */
+/* One deployment that comes in the place of another. */
+typedef struct
+{
+  HfStaging *staging;
+  const HfDeploymentInfo *info;
+  int branch_fd;
+  const char *old;
+  char *name;       /* owned; the new one's */
+  gboolean active;  /* whether `active` names the old one */
+  gboolean present; /* whether that is there */
+  gboolean works;   /* whether settling would take it for one in service */
+  gboolean held;    /* whether a rollback holds it */
+  gboolean begun;   /* whether the mark was set by us */
+  gboolean pending; /* for hf_change_end() */
+} Replacement;
+
+static void
+replacement_clear (Replacement *replacement)
+{
+  hf_fd_clear (&replacement->branch_fd);
+  g_free (replacement->name);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Replacement, replacement_clear)
+
 static gboolean
-check_still_there (int branch_fd, const HfRef *ref, const char *old, gboolean *out_active,
-                   gboolean *out_present, GError **error)
+looks_in_service (int branch_fd, const char *name)
+{
+  HfDeploymentState state;
+  hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
+  return fd >= 0 && hf_deployment_get_state (fd, &state, NULL) && hf_state_in_service (state);
+}
+
+/* The old one is a directory here, or gone with `active` still naming it. */
+static gboolean
+look_at_old (Replacement *replacement, GError **error)
 {
   struct stat st;
+  const char *old = replacement->old;
+  int branch_fd = replacement->branch_fd;
   g_autofree char *active = hf_link_read (branch_fd, HF_ACTIVE_LINK);
-  *out_active = g_strcmp0 (active, old) == 0;
-  *out_present = fstatat (branch_fd, old, &st, AT_SYMLINK_NOFOLLOW) == 0;
-  if (!*out_present && errno != ENOENT)
-    return hf_throw_errno (error, "Cannot look at %s of %s", old, ref->full);
-  if ((*out_present && S_ISDIR (st.st_mode)) || (!*out_present && *out_active))
+  g_autofree char *held = hf_link_read (branch_fd, HF_HELD_LINK);
+  replacement->active = g_strcmp0 (active, old) == 0;
+  replacement->held = replacement->active && g_strcmp0 (held, old) == 0;
+  replacement->works = looks_in_service (branch_fd, old);
+  replacement->present = fstatat (branch_fd, old, &st, AT_SYMLINK_NOFOLLOW) == 0;
+  if (!replacement->present && errno != ENOENT)
+    return hf_throw_errno (error, "Cannot look at %s of %s", old, replacement->info->ref->full);
+  if (replacement->present ? S_ISDIR (st.st_mode) : replacement->active)
     return TRUE;
-  return hf_throw (error, HF_ERROR_CHANGED, "%s was changed by somebody else meanwhile", ref->full);
+  return hf_throw (error, HF_ERROR_CHANGED, "%s was changed by somebody else meanwhile",
+                   replacement->info->ref->full);
 }
 
-/* What else depends on the name or the record of @old: whether a rollback holds it, what roots name it,
- * and since when it is out of service, by the time of its record.  A crash before this loses the hold. */
-static gboolean
-take_over (HfStaging *staging, int branch_fd, const char *old, const char *name, GError **error)
+/* Since when it is out of service is told by the time of its record. */
+static void
+take_time (const Replacement *replacement)
 {
   struct stat st;
-  g_autofree char *record = g_strconcat (old, "/" HF_DEPLOYMENT_FILE, NULL);
-  if (fstatat (branch_fd, record, &st, AT_SYMLINK_NOFOLLOW) == 0)
-    {
-      const struct timespec times[] = { { .tv_nsec = UTIME_OMIT }, st.st_mtim };
-      (void)utimensat (staging->dir_fd, HF_DEPLOYMENT_FILE, times, AT_SYMLINK_NOFOLLOW);
-    }
-  g_autofree char *held = hf_link_read (branch_fd, HF_HELD_LINK);
-  return (g_strcmp0 (held, old) != 0
-          || (hf_held_announce (branch_fd, name, error)
-              && hf_held_drop_stale (branch_fd, name, NULL, error)))
-         && hf_roots_move (staging->installation, old, name, error);
+  g_autofree char *record = g_strconcat (replacement->old, "/" HF_DEPLOYMENT_FILE, NULL);
+  if (fstatat (replacement->branch_fd, record, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return;
+  const struct timespec times[] = { { .tv_nsec = UTIME_OMIT }, st.st_mtim };
+  (void)utimensat (replacement->staging->dir_fd, HF_DEPLOYMENT_FILE, times, AT_SYMLINK_NOFOLLOW);
 }
 
 static gboolean
-exchange (HfStaging *staging, const HfDeploymentInfo *info, int branch_fd, const char *old,
-          gboolean *pending, GError **error)
+set_mark (Replacement *replacement, GError **error)
 {
-  HfInstallation *installation = staging->installation;
-  gboolean active, present, in_place = FALSE;
-  g_autofree char *name = hf_deployment_name (info->commit, staging->name);
-  if (!check_still_there (branch_fd, info->ref, old, &active, &present, error))
+  gboolean marked;
+  HfInstallation *installation = replacement->staging->installation;
+  if (!hf_unsettled_is_marked (installation, &marked, error))
     return FALSE;
-  if (renameat (installation->staging_fd, staging->name, branch_fd, name) != 0)
+  if (marked)
+    return TRUE;
+  replacement->begun = TRUE;
+  return hf_change_begin (installation, &replacement->pending, error);
+}
+
+/* A crash before the flip leaves a deployment that nothing names, COMPLETE and not SETTLED: whoever finds the
+ * mark removes it, and the damaged one is in service as before.  But one that does not look as if it were would
+ * be taken for one that nobody wants, and the ref be uninstalled: then the mark is set after the flip, and a
+ * crash before that leaves the new one, and the hold that comes with it, to the next repair. */
+static gboolean
+put_into_service (Replacement *replacement, GError **error)
+{
+  int branch_fd = replacement->branch_fd;
+  HfInstallation *installation = replacement->staging->installation;
+  if (replacement->works && !set_mark (replacement, error))
+    return FALSE;
+  if (replacement->held && !hf_held_announce (branch_fd, replacement->name, error))
+    return FALSE;
+  if (renameat (installation->staging_fd, replacement->staging->name, branch_fd, replacement->name)
+      != 0)
     return hf_throw_errno (error, "Cannot move the new deployment into %s", HF_DEPLOY_DIR);
-  /* A crash here leaves a deployment that nothing names, COMPLETE and not SETTLED: whoever finds the
-   * mark removes it, and the damaged one is in service as before. */
-  if (!hf_dir_sync (branch_fd, ".", error)
-      || !hf_dir_sync (installation->root_fd, HF_STAGING_DIR, error)
-      || (active && !hf_active_set (branch_fd, name, error)))
+  return hf_dir_sync (branch_fd, ".", error)
+         && hf_dir_sync (installation->root_fd, HF_STAGING_DIR, error)
+         && (!replacement->active || hf_active_set (branch_fd, replacement->name, error))
+         && set_mark (replacement, error);
+}
+
+/* A crash here leaves both: the damaged one counts as an earlier deployment then, which is kept or goes like
+ * any other, and which the next repair mends, too. */
+static gboolean
+take_over (Replacement *replacement, GError **error)
+{
+  gboolean in_place = FALSE;
+  HfStaging *staging = replacement->staging;
+  HfInstallation *installation = staging->installation;
+  int branch_fd = replacement->branch_fd;
+  if (!hf_deployment_set_state (staging->dir_fd, HF_STATE_SETTLED, error))
     return FALSE;
-  /* A crash here, or before the damaged one is moved, leaves both: the damaged one counts as an earlier
-   * deployment then, which is kept or goes like any other, and which the next repair mends, too. */
-  if (!hf_deployment_set_state (staging->dir_fd, HF_STATE_SETTLED, error)
-      || !take_over (staging, branch_fd, old, name, error))
+  take_time (replacement);
+  if ((replacement->held && !hf_held_drop_stale (branch_fd, replacement->name, NULL, error))
+      || !hf_roots_move (installation, replacement->old, replacement->name, error)
+      || (replacement->present
+          && !hf_retire_deployment (installation, replacement->info->ref, branch_fd,
+                                    replacement->old, NULL, &in_place, error)))
     return FALSE;
-  if (present
-      && !hf_retire_deployment (installation, info->ref, branch_fd, old, NULL, &in_place, error))
-    return FALSE;
-  *pending |= in_place;
+  replacement->pending |= in_place;
   return TRUE;
 }
 
@@ -105,29 +164,19 @@ hf_replace (HfStaging *staging, const HfDeploymentInfo *info, const char *old, G
 {
   HfInstallation *installation = staging->installation;
   g_auto (HfLock) lock = HF_LOCK_INIT;
-  gboolean marked, pending = FALSE;
-  if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
-      || !hf_unsettled_is_marked (installation, &marked, error))
+  g_auto (Replacement) replacement
+      = { .staging = staging, .info = info, .branch_fd = -1, .old = old };
+  if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error))
     return FALSE;
-  hf_autofd int branch_fd
+  replacement.name = hf_deployment_name (info->commit, staging->name);
+  replacement.branch_fd
       = hf_open_beneath (installation->deploy_fd, info->ref->full, O_PATH | O_DIRECTORY, 0);
-  if (branch_fd < 0 && errno == ENOENT)
+  if (replacement.branch_fd < 0 && errno == ENOENT)
     return hf_throw (error, HF_ERROR_CHANGED, "%s was removed meanwhile", info->ref->full);
-  if (branch_fd < 0)
+  if (replacement.branch_fd < 0)
     return hf_throw_errno (error, "Cannot open %s", info->ref->full);
-  if (!marked && !hf_change_begin (installation, &pending, error))
-    return FALSE;
-  g_autoptr (GError) failed = NULL;
-  if (!exchange (staging, info, branch_fd, old, &pending, &failed)
-      && !hf_error_is (failed, HF_ERROR_CHANGED))
-    {
-      g_propagate_error (error, g_steal_pointer (&failed));
-      return FALSE;
-    }
-  gboolean ended
-      = marked ? hf_settle (installation, error) : hf_change_end (installation, pending, error);
-  if (!ended || failed == NULL)
-    return ended;
-  g_propagate_error (error, g_steal_pointer (&failed));
-  return FALSE;
+  return look_at_old (&replacement, error) && put_into_service (&replacement, error)
+         && take_over (&replacement, error)
+         && (replacement.begun ? hf_change_end (installation, replacement.pending, error)
+                               : hf_settle (installation, error));
 }

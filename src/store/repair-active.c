@@ -82,13 +82,17 @@ complaint (int branch_fd, const char *target, int errsv)
              : NULL;
 }
 
+/* Without the mark: whoever found that before the flip would settle it, and take what nothing names for what
+ * nobody wants.  A crash before the flip leaves it to the next repair. */
 static gboolean
-flip (HfRepair *repair, int branch_fd, const char *name, GError **error)
+make_active (int branch_fd, const char *name, GError **error)
 {
-  HfInstallation *installation = repair->store->installation;
-  gboolean pending;
-  return hf_change_begin (installation, &pending, error) && hf_active_set (branch_fd, name, error)
-         && hf_change_end (installation, pending, error);
+  hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
+  if (fd < 0)
+    return hf_throw_at (error, "Cannot open", branch_fd, name);
+  return hf_deployment_set_state (fd, HF_STATE_SETTLED, error)
+         && hf_active_set (branch_fd, name, error)
+         && hf_held_drop_stale (branch_fd, name, NULL, error);
 }
 
 static gboolean
@@ -129,7 +133,7 @@ mend_link (HfRepair *repair, const HfRef *ref, int branch_fd, GError **error)
   HfFinding *finding = hf_repair_find (repair, thing, cause, mending);
   if (repair->options.dry_run)
     return TRUE;
-  (void)!flip (repair, branch_fd, name, &failed);
+  (void)!make_active (branch_fd, name, &failed);
   hf_finding_settle (finding, failed);
   return TRUE;
 }

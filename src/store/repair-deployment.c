@@ -114,14 +114,24 @@ mend (HfRepair *repair, HfSubject *subject, GError **error)
   return build_anew (repair, subject, bad, error);
 }
 
+static gboolean
+looks_in_service (const HfSubject *subject)
+{
+  HfDeploymentState state;
+  return subject->dir_fd >= 0 && hf_deployment_get_state (subject->dir_fd, &state, NULL)
+         && hf_state_in_service (state);
+}
+
+/* Those of them that look as if they were in service, or the others. */
 static void
-mend_all (HfRepair *repair, GPtrArray *subjects)
+mend_all (HfRepair *repair, GPtrArray *subjects, gboolean in_service)
 {
   for (guint i = 0; i < subjects->len; i++)
     {
       HfSubject *subject = subjects->pdata[i];
       g_autoptr (GError) failed = NULL;
-      if (subject->damages->len == 0 && g_hash_table_size (subject->needs) == 0)
+      if ((subject->damages->len == 0 && g_hash_table_size (subject->needs) == 0)
+          || looks_in_service (subject) != in_service)
         continue;
       (void)!mend (repair, subject, &failed);
       for (guint j = 0; j < subject->findings->len; j++)
@@ -160,7 +170,12 @@ hf_repair_deployments (HfRepair *repair, GError **error)
   for (guint i = 0; i < subjects->len; i++)
     if (((const HfSubject *)subjects->pdata[i])->damages->len > 0)
       say (repair, subjects->pdata[i]);
+  /* First what settling would take for unwanted: mending the others sets the mark, and after a crash that has
+   * it settled. */
   if (!repair->options.dry_run)
-    mend_all (repair, subjects);
+    {
+      mend_all (repair, subjects, FALSE);
+      mend_all (repair, subjects, TRUE);
+    }
   return !g_cancellable_set_error_if_cancelled (repair->options.cancellable, error);
 }

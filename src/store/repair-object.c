@@ -150,6 +150,18 @@ compare_bad (gconstpointer a, gconstpointer b)
   return left_last != right_last ? (left_last ? 1 : -1) : strcmp (left->checksum, right->checksum);
 }
 
+/* @done is whether all that was to be mended before it was. */
+static gboolean
+mend_in_turn (HfRepair *repair, const HfBadObject *bad, const char *loose, gboolean done,
+              GError **error)
+{
+  if (!done && g_str_has_prefix (bad->suffix, HF_SUFFIX_COMMIT))
+    return hf_throw (error, HF_ERROR_DAMAGED,
+                     "%s/%s is not stored before all that it may reach: repair again",
+                     HF_REPO_DIR "/" HF_OBJECTS_DIR, loose);
+  return mend (repair, bad, loose, error);
+}
+
 /* A missing commit whose image lacks something comes with the image, when it is fetched. */
 static gboolean
 must_wait (const HfBadObject *bad, const HfSubject *subject)
@@ -188,6 +200,7 @@ hf_repair_objects (HfRepair *repair, GHashTable *bad, const GPtrArray *subjects,
   g_autoptr (GPtrArray) sorted = g_ptr_array_new ();
   GHashTableIter iter;
   gpointer value;
+  gboolean done = TRUE;
   g_hash_table_iter_init (&iter, bad);
   while (g_hash_table_iter_next (&iter, NULL, &value))
     g_ptr_array_add (sorted, value);
@@ -210,7 +223,7 @@ hf_repair_objects (HfRepair *repair, GHashTable *bad, const GPtrArray *subjects,
         g_ptr_array_add (subject->findings, finding);
       else if (!repair->options.dry_run)
         {
-          (void)!mend (repair, object, loose, &failed);
+          done = mend_in_turn (repair, object, loose, done, &failed) && done;
           hf_finding_settle (finding, failed);
         }
     }

@@ -219,6 +219,64 @@ cut_sweep_under_pressure() {
   everywhere "$FEW" sweep
 }
 
+# --- Repairing --------------------------------------------------------------------------------------
+
+# damaged_after COMMAND...: New, which a rollback went back to, is damaged so; and of what is replaced nothing
+# is kept.
+damaged_after() {
+  starts_with "$KEPT" "$NEW"
+  newer_image
+  hf update "$NEW"
+  hf rollback "$NEW"
+  keep_nothing
+  hf sweep
+  mkdir "$T/copy"
+  cp -a "$INST" "$T/copy/inst"
+  INST=$T/copy/inst OPERATION=none reference "$T/undamaged"
+  D=$(deployment_of "$NEW")
+  "$@"
+  started_at
+  DONE=new_is_whole
+}
+lose() { # FILE
+  rm "$(find "$INST/repo/objects" -samefile "$1")"
+}
+lose_objects() {
+  "$LIB/flip-byte" "$D/tree/files/own/file" 1
+  rm "$D/tree/files/own/deep/program" "$D/.ref"
+  lose "$D/tree/files/both/file"
+  rm "$INST"/repo/refs/heads/deploy/*
+}
+cut_repair() {
+  damaged_after lose_objects
+  everywhere "$FEW" repair
+}
+# What is deployed is told by its name only, and what is stored lacks what only pins have.
+lose_names() {
+  lose "$(find "$D/pins" -name '*.commit')"
+  lose "$(find "$D/pins" -type l | sort | head -1)"
+  rm -r "$D/tree/files/own" "$INST/deploy/$NEW/active"
+  rmdir "$INST/exports"
+  hf install test "$THIRD"
+  hf uninstall "$THIRD"
+  rm "$INST"/removed/*/deployment
+  : >"$INST/repo/tmp/holdfast-repair"
+  mkdir -p "$INST/deploy/$APP.Empty/$ARCH"
+}
+cut_repair_of_what_is_stored() {
+  damaged_after lose_names
+  everywhere "$FEW" repair
+}
+# All that is left of it is a name, and what is stored.  Another one is to be replaced, too.
+lose_deployment() {
+  rm -r "$D"
+  rm "$(deployment_of "$KEPT")/.ref"
+}
+cut_repair_of_what_is_gone() {
+  damaged_after lose_deployment
+  everywhere "$FEW" repair
+}
+
 # --- All of them ------------------------------------------------------------------------------------
 
 # operations HOW
@@ -244,4 +302,8 @@ operations() {
   cut_short "$1" 'a sweep of two entries that share objects' cut_sweep_of_two
   cut_short "$1" 'a sweep that ends a root' cut_sweep_that_ends_a_root
   cut_short "$1" 'a sweep under disk pressure' cut_sweep_under_pressure
+  local -a PROMISES=("${REPAIR_PROMISES[@]}")
+  cut_short "$1" 'a repair that fetches' cut_repair
+  cut_short "$1" 'a repair from what is stored' cut_repair_of_what_is_stored
+  cut_short "$1" 'a repair of what is gone' cut_repair_of_what_is_gone
 }
