@@ -69,12 +69,25 @@ class Hold:
         self.identity, self.state = entry.identity(), entry.state()
         self.commit = entry.read_commit()
         self.directory = os.open(entry.path, os.O_PATH | os.O_DIRECTORY)
-        self.fd = os.open(os.path.join(entry.path, ".ref"), os.O_RDONLY)
-        if kind == "flock":
+        self.fd = -1
+        try:
+            self.fd = os.open(self.path() + "/.ref", os.O_RDONLY)
+            self.lock()
+        except OSError:
+            self.close()
+            raise
+
+    def lock(self):
+        if self.kind == "flock":
             fcntl.flock(self.fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         else:
-            command = fcntl.F_OFD_SETLK if kind == "ofd" else fcntl.F_SETLK
+            command = fcntl.F_OFD_SETLK if self.kind == "ofd" else fcntl.F_SETLK
             fcntl.fcntl(self.fd, command, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 0, 0, 0))
+
+    def close(self):
+        for fd in (self.fd, self.directory):
+            if fd >= 0:
+                os.close(fd)
 
     def path(self):
         return "/proc/self/fd/%d" % self.directory
@@ -90,8 +103,11 @@ class Hold:
         elif self.kind == "ofd":
             fcntl.fcntl(self.fd, fcntl.F_OFD_SETLK,
                         struct.pack("hhqqi4x", fcntl.F_UNLCK, 0, 0, 0, 0))
-        os.close(self.fd)
-        os.close(self.directory)
+        self.close()
+
+    def is_in_time(self):
+        """Whether it was taken before anybody began to delete: asked once it is had."""
+        return os.fstat(self.fd).st_nlink == 1 and Entry(self.path()).state() in KEPT
 
     def check(self, thoroughly):
         """Nothing of what it holds has gone."""
