@@ -5,8 +5,7 @@
  */
 #include "places.h"
 
-#include "output.h"
-
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -61,6 +60,31 @@ hf_place_option (const HfPlace *place)
   return g_strconcat ("--installation=", place->name != NULL ? place->name : place->path, NULL);
 }
 
+static gboolean
+is_root (void)
+{
+  return geteuid () == 0;
+}
+
+/* Before anything is made: what would not be trusted afterwards is not begun. */
+static gboolean
+check_creation (const HfPlace *place, GError **error)
+{
+  struct stat st;
+  if (stat (place->path, &st) == 0)
+    return hf_named_check_owner (place->named, &st, error);
+  return is_root () || errno != ENOENT || hf_throw_no_creation (place->path, error);
+}
+
+static gboolean
+check_opened (const HfPlace *place, const HfInstallation *installation, GError **error)
+{
+  struct stat st;
+  if (fstat (installation->root_fd, &st) != 0)
+    return hf_throw_errno (error, "Cannot look at %s", place->path);
+  return hf_named_check_owner (place->named, &st, error);
+}
+
 /**
  * hf_place_open:
  * @place: a place
@@ -73,9 +97,10 @@ HfInstallation *
 hf_place_open (const HfPlace *place, HfOpenMode mode, GError **error)
 {
   g_debug ("Opening installation %s", place->path);
+  if (place->named != NULL && mode == HF_OPEN_OR_CREATE && !check_creation (place, error))
+    return NULL;
   g_autoptr (HfInstallation) installation = hf_installation_open (place->path, mode, error);
-  if (installation == NULL
-      || (place->named != NULL && !hf_named_check_owner (place->named, installation, error)))
+  if (installation == NULL || (place->named != NULL && !check_opened (place, installation, error)))
     return NULL;
   installation->name = g_strdup (place->name);
   return g_steal_pointer (&installation);
@@ -131,12 +156,6 @@ hf_program_resolve_name (HfProgram *program, GError **error)
                      program->installation_name, program->installation_name);
   program->installation_path = g_strdup (named->path);
   return TRUE;
-}
-
-static gboolean
-is_root (void)
-{
-  return geteuid () == 0;
 }
 
 /* The one that is worked on if none is chosen comes first, then the other of the user's and the
@@ -221,78 +240,4 @@ hf_places_own (HfProgram *program)
   for (guint i = 2; (place = known_at (program, i)) != NULL; i++)
     g_ptr_array_add (places, place);
   return places;
-}
-
-/* --- One after another ------------------------------------------------------------------------------ */
-
-/* Of several failures the exit status tells the worst: what could not be done at all before what needs a
- * person, that before what wants room, and all of these before what will be done another time. */
-static guint
-weight (const GError *error)
-{
-  if (hf_error_is (error, HF_ERROR_IN_USE))
-    return 1;
-  if (hf_error_is (error, HF_ERROR_NO_SPACE))
-    return 2;
-  return hf_error_is (error, HF_ERROR_DAMAGED) ? 3 : 4;
-}
-
-static gboolean
-visit_one (HfProgram *program, const HfPlace *place, HfEach each, gpointer data, GError **error)
-{
-  g_autoptr (GError) failed = NULL;
-  g_autoptr (HfInstallation) installation = hf_place_open (place, HF_OPEN_EXISTING, &failed);
-  if (installation == NULL)
-    {
-      if (program->scope != HF_SCOPE_PATH && hf_error_is (failed, HF_ERROR_NOT_FOUND))
-        return each (program, NULL, data, error);
-      g_propagate_error (error, g_steal_pointer (&failed));
-      return FALSE;
-    }
-  hf_program_share (program, installation);
-  return each (program, installation, data, error);
-}
-
-/**
- * hf_places_visit:
- * @program: the program; if @each sets `stopped` in it, the rest is left
- * @places: (element-type HfPlace): some installations
- * @each: what to do with each of them; for one that does not exist it is given %NULL
- * @data: for @each
- *
- * Goes on past one that fails.  With several, each failure is printed as it comes.
- *
- * Returns: %FALSE with @error set if one failed: that, or of several one of the worst kind
- */
-gboolean
-hf_places_visit (HfProgram *program, const GPtrArray *places, HfEach each, gpointer data,
-                 GError **error)
-{
-  g_autoptr (GError) worst = NULL;
-  guint failures = 0;
-  for (guint i = 0; i < places->len && !program->stopped; i++)
-    {
-      const HfPlace *place = places->pdata[i];
-      g_autoptr (GError) failed = NULL;
-      if (visit_one (program, place, each, data, &failed))
-        continue;
-      failures++;
-      if (places->len > 1 && !program->stopped)
-        {
-          g_prefix_error (&failed,
-                          "Installation %s: ", place->name != NULL ? place->name : place->path);
-          hf_output_error (failed);
-        }
-      if (worst != NULL && weight (worst) >= weight (failed))
-        continue;
-      g_clear_error (&worst);
-      worst = g_steal_pointer (&failed);
-    }
-  if (worst == NULL)
-    return TRUE;
-  if (places->len > 1 && !program->stopped && worst->domain == HF_ERROR)
-    return hf_throw (error, (HfErrorCode)worst->code,
-                     "%u of %u installations were not brought to an end", failures, places->len);
-  g_propagate_error (error, g_steal_pointer (&worst));
-  return FALSE;
 }

@@ -28,6 +28,9 @@ HfPlace *hf_place_at (HfProgram *program, guint index);
 GPtrArray *hf_places_all (HfProgram *program);
 GPtrArray *hf_places_own (HfProgram *program);
 
+gboolean hf_program_open_place (HfProgram *program, const HfPlace *place, HfOpenMode mode,
+                                HfInstallation **out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* What is done to each of several installations. */
 typedef gboolean (*HfEach) (HfProgram *program, HfInstallation *installation, gpointer data,
                             GError **error);

@@ -197,17 +197,27 @@ open_directories (HfInstallation *self, GError **error)
   return TRUE;
 }
 
+/**
+ * hf_throw_no_creation:
+ * @path: where somebody may not make an installation
+ *
+ * Returns: %FALSE always, with %HF_ERROR_FAILED set
+ */
+gboolean
+hf_throw_no_creation (const char *path, GError **error)
+{
+  return hf_throw (
+      error, HF_ERROR_FAILED,
+      "No permission to create %s: use sudo, or --user for an installation of your own", path);
+}
+
 static gboolean
 make_root (HfInstallation *self, GError **error)
 {
   if (g_mkdir_with_parents (self->path, HF_MODE_DIR) == 0)
     return TRUE;
-  if (errno != EACCES)
-    return hf_throw_errno (error, "Cannot create %s", self->path);
-  return hf_throw (
-      error, HF_ERROR_FAILED,
-      "No permission to create %s: use sudo, or --user for an installation of your own",
-      self->path);
+  return errno == EACCES ? hf_throw_no_creation (self->path, error)
+                         : hf_throw_errno (error, "Cannot create %s", self->path);
 }
 
 static gboolean

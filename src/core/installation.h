@@ -40,5 +40,6 @@ void hf_installation_free (HfInstallation *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfInstallation, hf_installation_free)
 
 gboolean hf_installation_is_changeable (const HfInstallation *self);
+gboolean hf_throw_no_creation (const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_throw_no_permission (const HfInstallation *installation,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;

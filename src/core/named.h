@@ -7,7 +7,8 @@
  */
 #pragma once
 
-#include "installation.h"
+#include <glib.h>
+#include <sys/stat.h>
 
 /* What the two that are always there are called; no other can have these names. */
 #define HF_NAME_USER   "user"
@@ -31,11 +32,12 @@ typedef struct
 HfNamedList *hf_named_list_new (void);
 HfNamedList *hf_named_list_load (const char *sysconf_dir);
 void hf_named_list_parse (HfNamedList *list, const char *source, GBytes *bytes);
+void hf_named_list_add_problem (HfNamedList *list, const char *format, ...) G_GNUC_PRINTF (2, 3);
 void hf_named_list_sort (HfNamedList *list);
 const HfNamed *hf_named_list_find (const HfNamedList *list, const char *name);
 void hf_named_list_free (HfNamedList *list);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfNamedList, hf_named_list_free)
 
 gboolean hf_named_check_name (const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-gboolean hf_named_check_owner (const HfNamed *named, const HfInstallation *installation,
+gboolean hf_named_check_owner (const HfNamed *named, const struct stat *st,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -125,6 +125,14 @@ he_creates_none_for_all() {
     his --system remote-add --no-verify test "$FIXTURES/archive-1"
   expect_error 1 'No permission to create /srv/extra: use sudo, or --user' \
     his --installation=extra install "$FIXTURES/hello-1" --ref="$HELLO"
+  # Nor where he could: nobody would trust it.
+  chmod 1777 /srv
+  expect_error 1 'No permission to create /srv/extra' \
+    his --installation=extra remote-add --no-verify test "$FIXTURES/archive-1"
+  install -d -o nobody /srv/extra
+  expect_error 6 'not trusted' as_root --installation=extra remote-add --no-verify test "$FIXTURES/archive-1"
+  equal "$(ls /srv/extra)" ''
+  rmdir /srv/extra
   expect 0 his --system list
   expect 0 his --installation=extra sweep
 }
