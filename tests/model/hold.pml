@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Names and locks: what launchers, updaters, removers, rollbacks, restorers, roots and sweepers, also under
- * disk pressure, do to the deployments of one application and to the runtime that some of them need, one system
- * call a step, with a crash possible before every step of everybody.  Each step names the function that it
- * stands for.  Proved for the configurations that `check` lists: no file goes of a deployment that something
- * holds or a root names, nor does its path stop leading to it (G1); once all have ended, one sweep leaves
- * nothing that is out of service and that no root names, nor more previous deployments than are kept (G2), and
- * none is given up before that, unless room is needed, and then never what is active, rooted or held; a runtime
- * stays while something in service needs it; the ref is deployed at every instant until somebody removes it
- * (G3), and nobody who launches it is refused; what a rollback chose is held at every instant; nobody reports
- * damage where there is none (G5); states only fall; there is no deadlock.  Each FAULT_ is a way to get it
- * wrong that the search finds.
+ * Names and locks: what launchers, updaters, removers, rollbacks, restorers, roots and sweepers, also those
+ * that wait or have too little room, do to the deployments of one application and to the runtime that some of
+ * them need, one system call a step, with a crash possible before every step of everybody.  Each step names
+ * the function that it stands for.  Proved for the configurations that `check` lists: no file goes of a
+ * deployment that something holds or a root names, nor does its path stop leading to it (G1); once all have
+ * ended, one sweep leaves nothing that is out of service and that no root names, nor more previous deployments
+ * than are kept (G2), and none is given up before that, unless room is needed, and then never what is active,
+ * rooted or held; a runtime stays while something in service needs it; the ref is deployed at every instant
+ * until somebody removes it (G3), and nobody is refused who launches it meanwhile; what a rollback chose is
+ * held at every instant; nobody reports damage where there is none (G5); states only fall; there is no
+ * deadlock.  Each FAULT_ is a way to get it wrong that the search finds.
  *
  * Left out: everything below repo/ (see store.pml); what a power cut may lose of changes that were not synced
- * (all processes can die at once, but the disk is what it was); failures of system calls other than the refusal
- * to move a deployment, and so the plain rename for NFS and the launcher that stays since it has no bundle;
- * directories above a deployment; more refs than those two, and whoever installs a runtime, as its steps are
- * those of an update; the lock that bubblewrap takes besides, which only ever adds to the launcher's; that the
- * kernel closes the files of who dies one after the other, since all of his locks are gone when he is; a
- * launcher's RETRIES (more than TRIES would need more updates than there are here); times: which previous
- * deployments are kept, which one a rollback goes to and what is given up first is anybody's choice, trash is
- * spared for ever or not at all, and an entry that is removed again has the name that it had before, as it may
- * within one second; how much room there is; the links of roots, which end a root as its removal does.  A
- * directory is listed in one step.
+ * (all processes can die at once, but the disk is what it was); failures of system calls other than the
+ * refusal to move a deployment, and so the plain rename for NFS and the launcher that stays since it has no
+ * bundle; directories above a deployment; more refs than those two, whoever installs a runtime, as its steps
+ * are those of an update, and runtimes of other installations, where nothing is locked; the lock that
+ * bubblewrap takes besides, which only ever adds to the launcher's; that the kernel closes the files of who
+ * dies one after the other; a launcher's RETRIES (more than TRIES would need more updates than there are
+ * here); times: which previous deployments are kept, which one a rollback goes to and what is given up first
+ * is anybody's choice, trash is spared for ever or not at all, and an entry that is removed again has the name
+ * that it had before, as it may within one second; how much room there is; the links of roots, which end a
+ * root as its removal does.  A directory is listed in one step.
  */
 
 /* How many of each a configuration has. */
@@ -76,12 +76,22 @@
 #ifndef PRESSED
 #define PRESSED 0 /* sweepers with too little room, beside the others */
 #endif
+#ifndef WAITERS
+#define WAITERS 0 /* who wait for what a sweep had to leave */
+#endif
 #ifndef CRASHES
 #define CRASHES 1
 #endif
 #ifndef TRIES
 #define TRIES 4 /* of a launcher */
 #endif
+
+/* In which order they are numbered; the sweep at the end is the last one. */
+#define ACTORS                                                                                      \
+  (LAUNCHERS + FLOCKERS + UPDATERS + REMOVERS + ROLLBACKS + RESTORERS + ROOTERS + UNROOTERS        \
+   + SWEEPERS + PRESSED)
+#define is_waiter(id) (id > ACTORS && id < LAST)
+#define LAST 7
 
 /* What is checked.  The number stands at the head of each assertion, by which `check` knows it. */
 #define HELD_KEEPS_ITS_FILES   11
@@ -121,6 +131,9 @@
 #include "hold/batch.pml"
 #include "hold/pressure.pml"
 #include "hold/sweep.pml"
+#if WAITERS
+#include "hold/wait.pml"
+#endif
 
 /* --- The world ---------------------------------------------------------------------------------- */
 
@@ -167,6 +180,9 @@ init
 #endif
     START(SWEEPERS, run sweeper(n, false, false));
     START(PRESSED, run sweeper(n, true, false));
+#if WAITERS
+    START(WAITERS, run waiter(n));
+#endif
     d = 0
   }
 #ifdef POWER_CUT
@@ -186,7 +202,7 @@ init
 #ifdef POWER_CUT
     cut = false;
 #endif
-    run sweeper(7, false, true)
+    run sweeper(LAST, false, true)
   }
   atomic {
     _nr_pr == 1 -> d = 1; n = 0;

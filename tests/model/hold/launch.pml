@@ -11,12 +11,39 @@ inline vanish_lock(id, d)
   if :: flocked[d] == id -> flocked[d] = 0 :: else fi
 }
 
-/* Only a sweeper refuses it, and only what is out of service; under pressure, what is not active, too. */
+/* Only a sweeper refuses it, and only what is out of service; under pressure, what is not active, too; and who
+ * has waited for it while it was out of service. */
 #if PRESSED
-#define may_be_refused(d) (place[d] != DEPLOY || !in_service(state[d]) || !is_active(d))
+#define may_be_refused(d)                                                                           \
+  (place[d] != DEPLOY || !in_service(state[d]) || !is_active(d) || is_waiter(excl[d]))
 #else
-#define may_be_refused(d) (place[d] != DEPLOY || !in_service(state[d]))
+#define may_be_refused(d) (place[d] != DEPLOY || !in_service(state[d]) || is_waiter(excl[d]))
 #endif
+
+/* lock; `opened` is false after it if somebody was faster */
+inline take_lease(d, by_flock)
+{
+#ifndef FAULT_LAUNCH_DOES_NOT_WAIT
+  if
+  :: d == refused && !by_flock -> STEP(if :: in_service(state[d]) :: else -> refused = 0 fi) /* is_in_service */
+  :: d != refused || by_flock -> refused = 0
+  fi;
+#else
+  refused = 0;
+#endif
+  if
+  :: refused != 0 ->
+     WAIT(excl[d] == 0, shared[d] = shared[d] | bit(id));      /* hf_ofd_lock */
+     refused = 0
+  :: refused == 0 ->
+     STEP(                                       /* hf_ofd_lock */
+       if
+       :: !by_flock && excl[d] == 0 -> shared[d] = shared[d] | bit(id)
+       :: by_flock && flocked[d] == 0 -> flocked[d] = id
+       :: else -> assert(NEVER_REFUSED && may_be_refused(d)); refused = d; opened = false
+       fi)
+  fi
+}
 
 /* `d` is held after it, or 0 if somebody was faster. */
 inline try_acquire(d, by_flock)
@@ -26,16 +53,11 @@ inline try_acquire(d, by_flock)
   :: d != 0 ->
      STEP(opened = ref[d]);                      /* try_acquire: `.ref` */
      if
-     :: opened ->
-        STEP(                                    /* try_acquire: hf_ofd_lock */
-          if
-          :: !by_flock && excl[d] == 0 -> shared[d] = shared[d] | bit(id)
-          :: by_flock && flocked[d] == 0 -> flocked[d] = id
-          :: else -> assert(NEVER_REFUSED && may_be_refused(d)); d = 0
-          fi)
-     :: else ->
-        STEP(assert(NO_FALSE_ALARM && !in_service(state[d])); d = 0) /* try_acquire: is_in_service */
+     :: opened -> take_lease(d, by_flock)
+     :: else ->                                  /* try_acquire: is_in_service */
+        STEP(assert(NO_FALSE_ALARM && !in_service(state[d])))
      fi;
+     if :: !opened -> d = 0 :: else fi;
      opened = false
   :: else
   fi;
@@ -63,14 +85,17 @@ inline acquire(d, named, by_flock)
 {
   do
   :: tries < TRIES ->
-     STEP(d = named);                            /* hf_active_read */
+     STEP(                                       /* hf_active_read */
+       d = named;
+       if :: tries == 0 && !removal -> missed = missed & ~bit(id) :: else fi);
      if :: d == 0 -> break :: else fi;
      tries++;
      try_acquire(d, by_flock);
      if :: d != 0 -> break :: else fi
   :: else -> break
   od;
-  tries = 0
+  tries = 0;
+  refused = 0
 }
 
 #if LAUNCHERS || FLOCKERS
@@ -125,7 +150,7 @@ inline lease(by_flock)
 
 proctype launcher(byte id; bool by_flock)
 {
-  byte v, d, runtime, tries, was, lacking;
+  byte v, d, runtime, tries, refused, was, lacking;
   bool opened;
 #if RUNTIME && !defined(FAULT_RUNTIME_LEASED_ONCE)
   do
@@ -142,7 +167,7 @@ proctype launcher(byte id; bool by_flock)
   :: d != 0 ->
      STEP(skip);                                 /* hf_bundle_new: sendmsg */
      STEP(run sandbox(id, d, runtime))           /* hf_relay_start; our descriptors go */
-  :: else -> assert(NEVER_REFUSED && was_removed) /* hf_launch: something is not installed */
+  :: else -> assert(NEVER_REFUSED && (missed & bit(id))) /* hf_launch: something is not installed */
   fi;
   END
 }

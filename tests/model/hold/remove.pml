@@ -11,7 +11,7 @@ proctype remover(byte id)
   if
   :: current != 0 ->                             /* hf_branch_exists */
      removal = true;
-     was_removed = true;
+     missed = 255;
      chosen = 0;
      kept = bit(current);                        /* remove_branch: hf_link_read */
      retire_others();

@@ -5,7 +5,7 @@
 
 proctype rooter(byte id)
 {
-  byte v, d, tries;
+  byte v, d, tries, refused;
   bool opened;
 #ifdef ROOT_OF_RUNTIME
   acquire(d, current_runtime, false);             /* hf_root_add */

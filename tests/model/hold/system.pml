@@ -58,7 +58,7 @@ byte turn;           /* flock(2) on removed/ */
 
 byte held[D + 1]; /* who, by the protocol, may rely on a deployment: a bit for each */
 bool removal;     /* somebody began to remove the ref, and nobody restored it */
-bool was_removed; /* somebody did at some time */
+byte missed;      /* who may have met it removed since he began to look for it: a bit for each */
 byte chosen;      /* what a rollback went to last, and no update replaced since */
 
 #define sweepers_lock_free(d) (shared[d] == 0 && excl[d] == 0)
