@@ -169,9 +169,9 @@ hf_rollback_end (HfInstallation *installation, const HfRef *ref, const char *nam
   g_autofree char *active = NULL;
   gboolean pending;
   *out_ended = FALSE;
-  /* What a rollback cut short has announced is settled first. */
   if (!hf_active_is_held (installation, ref))
-    return TRUE;
+    return TRUE; /* and nothing is written */
+  /* A rollback that was cut short is settled first, and may have been one to something else. */
   if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
       || !hf_change_begin (installation, &pending, error)
       || !hf_active_read (installation, ref, &active, error))
