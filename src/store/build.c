@@ -208,12 +208,13 @@ record (const HfBuild *build)
  *
  * Locks: takes `lock`.
  *
- * Returns: %FALSE with %HF_ERROR_CHANGED if somebody else changed the ref meanwhile, or another
- * error
+ * Returns: %FALSE with %HF_ERROR_CHANGED if somebody else changed the ref meanwhile, %HF_ERROR_NOT_FOUND if
+ * the runtime has gone, after which it can be tried again, or another error
  */
 gboolean
 hf_build_publish (HfBuild *build, GError **error)
 {
+  HF_TEST_HOOK ("publish-begun");
   g_clear_pointer (&build->fetch, hf_scratch_free);
   if (!hf_tree_delete (build->staging->dir_fd, HF_FETCH_DIR, NULL, error)
       || !hf_tree_delete (build->staging->dir_fd, HF_SHADOW_DIR, NULL, error)

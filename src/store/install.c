@@ -23,6 +23,8 @@
 #define ATTEMPTS 8
 /* Each time a sweep pruned something between fetch and import. */
 #define FETCHES 4
+/* Each time the runtime was uninstalled that was there a moment ago. */
+#define PUBLICATIONS 4
 
 /* One ref to be installed from one remote. */
 typedef struct
@@ -189,6 +191,29 @@ open_source (Wanted *wanted, HfBuild *build, OstreeRepo **out_repo, GError **err
   return TRUE;
 }
 
+/* Nothing needs the runtime until the application is published: who uninstalls what is unused, or a sweep
+ * with too little room, may have taken it just before. */
+static gboolean
+publish_with_runtime (Wanted *wanted, HfBuild *build, GError **error)
+{
+  const char *text = build->info->runtime;
+  g_autoptr (HfRef) runtime = text == NULL ? NULL : hf_ref_parse (text, error);
+  if (text != NULL && runtime == NULL)
+    return FALSE;
+  for (guint tries = 0;; tries++)
+    {
+      g_autoptr (GError) failed = NULL;
+      if (runtime != NULL && !install_runtime (wanted, runtime, error))
+        return FALSE;
+      if (hf_build_publish (build, &failed))
+        return TRUE;
+      if (hf_error_is (failed, HF_ERROR_NOT_FOUND) && tries + 1 < PUBLICATIONS)
+        continue;
+      g_propagate_error (error, g_steal_pointer (&failed));
+      return FALSE;
+    }
+}
+
 /* The runtime is there before the application, whether its commit or only its tree names it. */
 static gboolean
 install_attempt (Wanted *wanted, HfInstallKind kind, GError **error)
@@ -207,15 +232,7 @@ install_attempt (Wanted *wanted, HfInstallKind kind, GError **error)
     return FALSE;
   notify (wanted->context, wanted->deployed != NULL ? "Updating" : "Installing", wanted->ref,
           wanted->commit);
-  if (!fetch_and_import (wanted, build, error))
-    return FALSE;
-  if (build->info->runtime != NULL)
-    {
-      g_autoptr (HfRef) runtime = hf_ref_parse (build->info->runtime, error);
-      if (runtime == NULL || !install_runtime (wanted, runtime, error))
-        return FALSE;
-    }
-  return hf_build_publish (build, error);
+  return fetch_and_import (wanted, build, error) && publish_with_runtime (wanted, build, error);
 }
 
 /* Whether there is nothing to do. */

@@ -173,6 +173,18 @@ an_app_comes_meanwhile() {
 }
 promise 'a runtime that an application comes to need meanwhile stays' an_app_comes_meanwhile
 
+# The other way round: the install has seen its runtime, and has not published yet.
+an_app_is_just_coming() {
+  installed archive-1 "$PLATFORM"
+  stopped publish-begun install test "$HELLO"
+  hf uninstall --unused
+  equal "$(refs)" '' 'what is installed meanwhile'
+  continued 0
+  equal "$(refs)" "$(printf '%s\n' "$HELLO" "$PLATFORM")"
+  hf run "$HELLO"
+}
+promise 'an application that is about to need it has it installed again' an_app_is_just_coming
+
 on_a_terminal() {
   need script 'it makes a terminal'
   two_runtimes
