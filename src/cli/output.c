@@ -7,6 +7,7 @@
 #include "output.h"
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "core/layout.h"
 #include "progress.h"
 
@@ -157,6 +158,27 @@ hf_output_is_terminal (void)
   if (answer < 0)
     answer = isatty (STDOUT_FILENO);
   return answer == 1;
+}
+
+/**
+ * hf_output_is_journal:
+ *
+ * Whoever reads a journal sees standard output and standard error as one, and what is routine every day in
+ * between.  See systemd.exec(5), JOURNAL_STREAM.
+ *
+ * Returns: whether both go there
+ */
+gboolean
+hf_output_is_journal (void)
+{
+  const char *stream = g_getenv ("JOURNAL_STREAM");
+  struct stat out, err;
+  if (stream == NULL || fstat (STDOUT_FILENO, &out) != 0 || fstat (STDERR_FILENO, &err) != 0
+      || !hf_stat_same_file (&out, &err))
+    return FALSE;
+  g_autofree char *here = g_strdup_printf ("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT,
+                                           (guint64)out.st_dev, (guint64)out.st_ino);
+  return strcmp (here, stream) == 0;
 }
 
 /**

@@ -25,6 +25,7 @@ guint hf_table_width (const HfTable *table);
 void hf_table_print (HfTable *table);
 
 gboolean hf_output_is_terminal (void);
+gboolean hf_output_is_journal (void);
 guint hf_output_width (void);
 char *hf_output_escape (const char *text);
 char *hf_output_commit (const char *commit);

@@ -44,6 +44,12 @@ describe_holders (const GPtrArray *holders)
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
+static gboolean
+is_short (const HfSweepReport *report)
+{
+  return report->pressure != NULL && report->pressure->short_of != NULL;
+}
+
 static void
 print_entry (const HfSweepEntry *entry, gboolean dry)
 {
@@ -100,14 +106,32 @@ print_decisions (const HfPressure *pressure, gboolean dry_run)
     }
 }
 
-static void
-print_text (const HfSweepReport *report)
+/* What the error of hf_sweep_report_check() names. */
+static gboolean
+is_in_error (const HfSweepReport *report, const HfSweepEntry *entry)
 {
+  return entry->outcome == HF_SWEEP_DAMAGED
+         || (entry->outcome == HF_SWEEP_HELD && report->damaged == 0 && report->bad_roots == 0
+             && !is_short (report));
+}
+
+/* In a journal each thing stands once, and what is as it was yesterday does not. */
+static gboolean
+is_told (const HfSweepReport *report, const HfSweepEntry *entry, gboolean journal, gboolean checked)
+{
+  return !journal || (entry->outcome != HF_SWEEP_KEPT && !(checked && is_in_error (report, entry)));
+}
+
+static void
+print_text (const HfSweepReport *report, gboolean checked)
+{
+  gboolean journal = hf_output_is_journal ();
   print_decisions (report->pressure, report->dry_run);
   for (guint i = 0; i < report->entries->len; i++)
-    print_entry (report->entries->pdata[i], report->dry_run);
+    if (is_told (report, report->entries->pdata[i], journal, checked))
+      print_entry (report->entries->pdata[i], report->dry_run);
   /* An idle sweep says nothing. */
-  if (report->entries->len == report->kept && report->inodes == 0)
+  if (report->inodes == 0 && (journal || report->entries->len == report->kept))
     return;
   g_autofree char *freed = g_format_size (report->bytes);
   hf_output_line ("%u %s, %u held, %u damaged; %" G_GUINT64_FORMAT " objects, %" G_GUINT64_FORMAT
@@ -230,11 +254,12 @@ compare_entries (gconstpointer a, gconstpointer b)
  * @report: what a sweep did; its entries are sorted by ref
  * @json: (nullable): inside an object, to add it to; else it is printed as text, of which there is none if there
  *   was nothing to do
+ * @checked: whether hf_sweep_report_check() is asked then for an error to print
  *
  * Also prints what is wrong with roots, on standard error.
  */
 void
-hf_sweep_report_print (const HfSweepReport *report, GVariantBuilder *json)
+hf_sweep_report_print (const HfSweepReport *report, GVariantBuilder *json, gboolean checked)
 {
   for (guint i = 0; i < report->warnings->len; i++)
     hf_output_warning (report->warnings->pdata[i]);
@@ -242,7 +267,7 @@ hf_sweep_report_print (const HfSweepReport *report, GVariantBuilder *json)
   if (json != NULL)
     add_report (json, report);
   else
-    print_text (report);
+    print_text (report, checked);
 }
 
 static char *
@@ -289,7 +314,7 @@ hf_sweep_report_check (const HfSweepReport *report, GError **error)
         error, HF_ERROR_DAMAGED,
         "%u of the roots make no sense: `holdfast root remove` them, or write them anew",
         report->bad_roots);
-  if (report->pressure != NULL && report->pressure->short_of != NULL)
+  if (is_short (report))
     return hf_throw (error, HF_ERROR_NO_SPACE, "Only %s", report->pressure->short_of);
   if (report->held > 0)
     {

@@ -7,6 +7,6 @@
 
 #include "core/sweep.h"
 
-void hf_sweep_report_print (const HfSweepReport *report, GVariantBuilder *json);
+void hf_sweep_report_print (const HfSweepReport *report, GVariantBuilder *json, gboolean checked);
 gboolean hf_sweep_report_check (const HfSweepReport *report,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;

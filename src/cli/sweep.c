@@ -39,9 +39,9 @@ typedef struct
   HfProgress *progress;
 } Sweeping;
 
-/* What is printed of one of several says of which. */
+/* What is printed of one of several says of which.  @checked as for hf_sweep_report_print(). */
 static void
-tell (Sweeping *sweeping, const HfSweepReport *report)
+tell (Sweeping *sweeping, const HfSweepReport *report, gboolean checked)
 {
   const HfInstallation *installation = sweeping->installation;
   Output *output = sweeping->output;
@@ -55,7 +55,7 @@ tell (Sweeping *sweeping, const HfSweepReport *report)
     }
   else if (output->several && (report->entries->len > 0 || report->inodes > 0))
     hf_output_heading (installation);
-  hf_sweep_report_print (report, output->json);
+  hf_sweep_report_print (report, output->json, checked);
   if (object)
     hf_json_end_object (output->json);
 }
@@ -116,12 +116,12 @@ sweep_while_held (Sweeping *sweeping, HfSweepWait *wait, GError **error)
         hf_sweep_report_carry_over (report, earlier);
       /* Also what could not be carried to its end is told. */
       if (!json && is_news (report, earlier))
-        tell (sweeping, report);
+        tell (sweeping, report, done && wait == NULL);
       if (done && wait != NULL)
         (void)!hf_sweep_wait (wait, report, deadline, &again, &failed);
     }
   if (json)
-    tell (sweeping, report);
+    tell (sweeping, report, TRUE);
   if (failed == NULL)
     return hf_sweep_report_check (report, error);
   g_propagate_error (error, g_steal_pointer (&failed));
@@ -222,7 +222,7 @@ sweep_installation (HfProgram *program, HfInstallation *installation, gpointer d
   if (!needed)
     {
       if (installation != NULL || !request->output.several)
-        tell (&sweeping, idle);
+        tell (&sweeping, idle, TRUE);
       return hf_sweep_report_check (idle, error);
     }
   if (program->reclaim == NULL)

@@ -201,4 +201,30 @@ an_app_of_an_old_runtime() {
 }
 promise 'a runtime is held by what runs on it' an_app_of_an_old_runtime
 
+# sweep_to_journal STATUS: what is printed where a journal, which is all of $T/journal, has both streams.
+sweep_to_journal() {
+  local status=0
+  : >"$T/journal"
+  JOURNAL_STREAM=$(stat -c %d:%i "$T/journal") hf sweep >>"$T/journal" 2>&1 || status=$?
+  equal $status "$1"
+  cat "$T/journal"
+}
+
+in_a_journal() {
+  installed archive-1 "$HELLO" "$OTHER"
+  hf root add kept "$OTHER"
+  hold flock shared "$(deployment_of "$HELLO")/.ref"
+  hf uninstall "$HELLO" "$OTHER"
+  equal "$(sweep_to_journal 4)" \
+    "holdfast: $HELLO is in use by PID $HOLDER (hold-lock): end it, or sweep again later"
+  # Elsewhere there is one line for each, and the sum.
+  expect 4 hf sweep
+  equal "$(wc -l <"$T/out")" 3 'lines on standard output'
+  let_go
+  equal "$(sweep_to_journal 0 | sed 's/;.*//')" \
+    "Swept $HELLO $(commit_of hello-1)"$'\n''1 swept, 0 held, 0 damaged'
+  equal "$(sweep_to_journal 0)" '' 'what is said of what is kept'
+}
+promise 'in a journal each thing is said once, and nothing of what stays as it is' in_a_journal
+
 finish
