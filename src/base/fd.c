@@ -238,6 +238,37 @@ hf_mkdir (int dfd, const char *path, mode_t mode, GError **error)
 }
 
 /**
+ * hf_make_dirs:
+ * @dfd: a directory
+ * @path: a path below it
+ * @mode: the exact mode of what is made, whatever the umask
+ *
+ * Makes all directories of @path that are missing, without following a symlink.
+ *
+ * Returns: a descriptor of @path, O_PATH, or -1 with @error set
+ */
+int
+hf_make_dirs (int dfd, const char *path, mode_t mode, GError **error)
+{
+  g_autofree char *part = g_strdup (path);
+  for (char *slash = strchr (part, '/');; slash = strchr (slash + 1, '/'))
+    {
+      if (slash != NULL)
+        *slash = '\0';
+      /* What is there already may be a symlink, below which mkdir(2) would go. */
+      if (!hf_mkdir (dfd, part, mode, error))
+        return -1;
+      int fd = hf_open_beneath (dfd, part, O_PATH | O_DIRECTORY, 0);
+      if (fd < 0)
+        (void)hf_throw_at (error, "Cannot open directory", dfd, part);
+      if (fd < 0 || slash == NULL)
+        return fd;
+      (void)close (fd);
+      *slash = '/';
+    }
+}
+
+/**
  * hf_file_read:
  * @dfd: a directory
  * @path: a regular file below it

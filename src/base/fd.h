@@ -31,6 +31,8 @@ gboolean hf_dir_sync (int dfd, const char *path, GError **error) G_GNUC_WARN_UNU
 gboolean hf_mkdir (int dfd, const char *path, mode_t mode,
                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+int hf_make_dirs (int dfd, const char *path, mode_t mode, GError **error);
+
 GBytes *hf_file_read (int dfd, const char *path, gsize limit, GError **error);
 gboolean hf_file_write_new (int dfd, const char *name, const char *data, gsize length, mode_t mode,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;

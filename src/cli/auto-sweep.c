@@ -75,11 +75,7 @@ start (char *const *arguments)
 void
 hf_auto_sweep_start (HfProgram *program)
 {
-  if (!hf_program_resolve_name (program, NULL))
-    return;
-  g_autoptr (GPtrArray) places = hf_places_own (program);
-  if (!program->changed_all)
-    g_ptr_array_set_size (places, 1);
+  g_autoptr (GPtrArray) places = hf_places_changed (program);
   for (guint i = 0; i < places->len; i++)
     {
       g_autoptr (HfInstallation) installation

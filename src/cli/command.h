@@ -43,6 +43,7 @@ typedef struct
   gboolean version;
   gboolean stopped;     /* a signal came: what is not begun is left */
   gboolean changed_all; /* the command was about all of hf_places_own() */
+  gboolean changes;     /* what the command does may change what is exported */
   HfReclaim reclaim;
   HfCompletion
       *completion; /* not owned; what a shell wants to know instead of having it run, or %NULL */
@@ -107,6 +108,7 @@ void hf_program_clear (HfProgram *program);
 void hf_program_warn (const HfProgram *program);
 const HfCommand *hf_program_command (const HfProgram *program, const char *name);
 char *hf_program_path (HfProgram *program);
+void hf_program_refresh (HfProgram *program);
 gboolean hf_program_open (HfProgram *program, HfOpenMode mode, HfInstallation **out,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 GPtrArray *hf_program_open_all (HfProgram *program, GError **error);

@@ -149,7 +149,7 @@ hf_command_config (HfProgram *program, int argc, char **argv, int *status, GErro
   const HfSyntax syntax = { .entries = entries, .description = keys, .max_arguments = 1 };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error) || !check (&request, argc, error))
     return FALSE;
-  gboolean changes = request.set != NULL || request.unset != NULL;
+  gboolean changes = program->changes = request.set != NULL || request.unset != NULL;
   g_autoptr (HfInstallation) installation = NULL;
   if (!hf_program_open (program, changes ? HF_OPEN_OR_CREATE : HF_OPEN_EXISTING, &installation,
                         error))

@@ -2,6 +2,7 @@
  *
  * holdfast info: all that is known of one deployed image.
  */
+#include "core/exports.h"
 #include "core/instances.h"
 #include "options.h"
 #include "output.h"
@@ -45,9 +46,15 @@ join_pids (const GPtrArray *instances)
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
+static char *
+join_names (char **names)
+{
+  return *names == NULL ? g_strdup ("nothing") : g_strjoinv (" ", names);
+}
+
 static void
 print_table (const HfInstallation *installation, const HfDeployed *deployed,
-             const GPtrArray *instances)
+             const GPtrArray *instances, char **exports)
 {
   const HfDeploymentInfo *info = deployed->info;
   char *serial = NULL;
@@ -65,12 +72,14 @@ print_table (const HfInstallation *installation, const HfDeployed *deployed,
   add_row (table, "path", hf_output_deployment_path (installation, deployed));
   add_row (table, "installation", g_strdup (hf_output_installation (installation)));
   add_row (table, "running", join_pids (instances));
+  if (hf_ref_is_app (deployed->ref))
+    add_row (table, "exports", join_names (exports));
   hf_table_print (table);
 }
 
 static gboolean
 print_json (const HfInstallation *installation, const HfDeployed *deployed,
-            const GPtrArray *instances, GError **error)
+            const GPtrArray *instances, char **exports, GError **error)
 {
   g_autoptr (GVariantBuilder) builder = g_variant_builder_new (HF_JSON_OBJECT);
   hf_json_add_deployed (builder, installation, deployed);
@@ -78,6 +87,10 @@ print_json (const HfInstallation *installation, const HfDeployed *deployed,
   hf_json_begin_list (builder, "pids", HF_JSON_NUMBERS);
   for (guint i = 0; i < instances->len; i++)
     g_variant_builder_add (builder, "x", ((const HfInstance *)instances->pdata[i])->pid);
+  hf_json_end_list (builder);
+  hf_json_begin_list (builder, "exports", HF_JSON_STRINGS);
+  for (; *exports != NULL; exports++)
+    g_variant_builder_add (builder, "s", *exports);
   hf_json_end_list (builder);
   return hf_json_print (builder, error);
 }
@@ -102,8 +115,9 @@ hf_command_info (HfProgram *program, int argc, char **argv, int *status, GError 
   g_autoptr (GPtrArray) instances = instances_of (found.installation, found.deployed->ref, error);
   if (instances == NULL)
     return FALSE;
+  g_auto (GStrv) exports = hf_exports_of (found.installation, found.deployed->ref);
   if (program->json)
-    return print_json (found.installation, found.deployed, instances, error);
-  print_table (found.installation, found.deployed, instances);
+    return print_json (found.installation, found.deployed, instances, exports, error);
+  print_table (found.installation, found.deployed, instances, exports);
   return TRUE;
 }

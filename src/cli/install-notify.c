@@ -18,20 +18,31 @@ notify (const char *what, const HfRef *ref, const char *commit, gpointer data)
     hf_output_change (what, ref, commit);
 }
 
+static void
+warn (const char *text, gpointer data)
+{
+  hf_output_warning (text);
+}
+
 /**
  * hf_install_context:
  * @store: the store to install into
+ * @holdfast: from hf_libexec_holdfast(); outlives what is installed by it
  * @progress: (nullable): from hf_progress_line_new()
  * @cancellable: from hf_interrupt_watch()
  *
  * Returns: how install and update call the store
  */
 HfInstallContext
-hf_install_context (HfStore *store, HfProgress *progress, GCancellable *cancellable)
+hf_install_context (HfStore *store, const char *holdfast, HfProgress *progress,
+                    GCancellable *cancellable)
 {
-  return (HfInstallContext){
-    .store = store, .notify = notify, .progress = progress, .cancellable = cancellable
-  };
+  return (HfInstallContext){ .store = store,
+                             .program = holdfast,
+                             .notify = notify,
+                             .warn = warn,
+                             .progress = progress,
+                             .cancellable = cancellable };
 }
 
 /**

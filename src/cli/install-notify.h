@@ -9,7 +9,7 @@
 
 #define HF_INSTALL_INTERRUPTED "holdfast: Interrupted: what was begun is left for the next sweep\n"
 
-HfInstallContext hf_install_context (HfStore *store, HfProgress *progress,
+HfInstallContext hf_install_context (HfStore *store, const char *holdfast, HfProgress *progress,
                                      GCancellable *cancellable);
 gboolean hf_install_failed (const char *not_done, GError *cause,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -6,6 +6,7 @@
 
 #include "base/interrupt.h"
 #include "install-notify.h"
+#include "libexec.h"
 #include "options.h"
 #include "output.h"
 #include "progress.h"
@@ -192,11 +193,15 @@ hf_command_install (HfProgram *program, int argc, char **argv, int *status, GErr
   g_autoptr (HfInstallation) installation = NULL;
   if (!hf_program_open (program, HF_OPEN_OR_CREATE, &installation, error))
     return FALSE;
+  g_autofree char *holdfast = hf_libexec_holdfast (error);
+  if (holdfast == NULL)
+    return FALSE;
+  program->changes = TRUE;
   g_autoptr (HfStore) store = hf_store_open (installation, HF_OPEN_OR_CREATE, error);
   if (store == NULL)
     return FALSE;
   g_autoptr (HfProgress) progress = hf_progress_line_new (program);
-  const HfInstallContext context = hf_install_context (store, progress, cancellable);
+  const HfInstallContext context = hf_install_context (store, holdfast, progress, cancellable);
   return ref != NULL ? install_local (&context, argv[1], ref, command, error)
                      : install_remote (&context, argv + 1, error);
 }

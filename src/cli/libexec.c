@@ -9,17 +9,10 @@
 
 #define STORE_PROGRAM "holdfast-store"
 
-/**
- * hf_libexec_path:
- * @name: a part of holdfast
- *
- * It is found from where the running executable lies, so that a tree that was moved works: at its
- * installed place, else beside the executable, as a build leaves it.
- *
- * Returns: (transfer full): its path, or %NULL with @error set
- */
-char *
-hf_libexec_path (const char *name, GError **error)
+/* The path of @name, in one of two places as seen from the running executable: where it is installed, or beside
+ * it, as a build leaves it.  So a tree that was moved works. */
+static char *
+find_part (const char *name, const char *installed, GError **error)
 {
   g_autoptr (GError) local = NULL;
   g_autofree char *self = g_file_read_link ("/proc/self/exe", &local);
@@ -30,7 +23,7 @@ hf_libexec_path (const char *name, GError **error)
       return NULL;
     }
   g_autofree char *directory = g_path_get_dirname (self);
-  const char *places[] = { HF_LIBEXEC_DIR, "." };
+  const char *places[] = { installed, "." };
   for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
     {
       g_autofree char *relative = g_build_filename (places[i], name, NULL);
@@ -41,6 +34,29 @@ hf_libexec_path (const char *name, GError **error)
   (void)hf_throw (error, HF_ERROR_FAILED, "%s is missing: holdfast is not completely installed",
                   name);
   return NULL;
+}
+
+/**
+ * hf_libexec_path:
+ * @name: a part of holdfast
+ *
+ * Returns: (transfer full): its path, or %NULL with @error set
+ */
+char *
+hf_libexec_path (const char *name, GError **error)
+{
+  return find_part (name, HF_LIBEXEC_DIR, error);
+}
+
+/**
+ * hf_libexec_holdfast:
+ *
+ * Returns: (transfer full): the path of holdfast, for holdfast-store, or %NULL with @error set
+ */
+char *
+hf_libexec_holdfast (GError **error)
+{
+  return find_part ("holdfast", HF_BIN_DIR, error);
 }
 
 /**

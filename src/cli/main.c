@@ -195,10 +195,11 @@ main (int argc, char **argv)
       hf_output_error (error);
       status = exit_status_of (error);
     }
-  hf_program_clear (&program);
 #ifdef HF_WITH_STORE
   if (hf_interrupt_signal () != 0)
     hf_interrupt_die ();
 #endif
+  hf_program_refresh (&program);
+  hf_program_clear (&program);
   return status;
 }

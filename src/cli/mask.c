@@ -40,6 +40,7 @@ static gboolean
 change (HfProgram *program, const char *key, char **patterns, gboolean remove, GError **error)
 {
   g_autoptr (HfInstallation) installation = NULL;
+  program->changes = TRUE;
   if (!hf_program_open (program, HF_OPEN_OR_CREATE, &installation, error))
     return FALSE;
   for (; *patterns != NULL; patterns++)

@@ -241,3 +241,21 @@ hf_places_own (HfProgram *program)
     g_ptr_array_add (places, place);
   return places;
 }
+
+/**
+ * hf_places_changed:
+ * @program: the program, whose command has ended, well or not
+ *
+ * Returns: (transfer full) (element-type HfPlace): what that may have changed; nothing, if it was chosen by a
+ *   name that there is not
+ */
+GPtrArray *
+hf_places_changed (HfProgram *program)
+{
+  if (!hf_program_resolve_name (program, NULL))
+    return g_ptr_array_new ();
+  GPtrArray *places = hf_places_own (program);
+  if (!program->changed_all)
+    g_ptr_array_set_size (places, 1);
+  return places;
+}

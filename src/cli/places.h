@@ -27,6 +27,7 @@ gboolean hf_program_resolve_name (HfProgram *program, GError **error) G_GNUC_WAR
 HfPlace *hf_place_at (HfProgram *program, guint index);
 GPtrArray *hf_places_all (HfProgram *program);
 GPtrArray *hf_places_own (HfProgram *program);
+GPtrArray *hf_places_changed (HfProgram *program);
 
 gboolean hf_program_open_place (HfProgram *program, const HfPlace *place, HfOpenMode mode,
                                 HfInstallation **out, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -7,6 +7,7 @@
 #include "places.h"
 
 #include "base/fd.h"
+#include "launch/triggers.h"
 #include "output.h"
 
 #include <string.h>
@@ -214,4 +215,27 @@ hf_program_open_all (HfProgram *program, GError **error)
         g_ptr_array_add (all, installation);
     }
   return g_steal_pointer (&all);
+}
+
+/**
+ * hf_program_refresh:
+ * @program: the program, whose command has come to its end, one way or the other
+ *
+ * Has caches of what is exported made anew, if the command or a crash before it has made them wrong.
+ *
+ * Locks: see hf_triggers_run().
+ */
+void
+hf_program_refresh (HfProgram *program)
+{
+  if (!program->changes)
+    return;
+  g_autoptr (GPtrArray) places = hf_places_changed (program);
+  for (guint i = 0; i < places->len; i++)
+    {
+      g_autoptr (HfInstallation) installation
+          = hf_place_open (places->pdata[i], HF_OPEN_EXISTING, NULL);
+      if (installation != NULL)
+        hf_triggers_run (installation);
+    }
 }

@@ -7,6 +7,7 @@
 #include "base/interrupt.h"
 #include "command.h"
 #include "core/history.h"
+#include "libexec.h"
 #include "options.h"
 #include "output.h"
 #include "progress.h"
@@ -179,8 +180,13 @@ hf_command_repair (HfProgram *program, int argc, char **argv, int *status, GErro
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;
   g_autofree char *path = hf_program_path (program);
+  g_autofree char *holdfast = hf_libexec_holdfast (error);
+  if (holdfast == NULL)
+    return FALSE;
+  program->changes = !dry_run;
   g_autoptr (HfProgress) progress = hf_progress_line_new (program);
   HfRepairOptions options = { .dry_run = dry_run,
+                              .program = holdfast,
                               .found = program->json ? NULL : print_finding,
                               .progress = progress,
                               .cancellable = hf_interrupt_watch (INTERRUPTED) };

@@ -105,6 +105,7 @@ hf_command_restore (HfProgram *program, int argc, char **argv, int *status, GErr
   if (to != NULL && argc > 2)
     return hf_throw (error, HF_ERROR_USAGE, "With --to there can be one REF only");
   g_autoptr (HfInstallation) installation = NULL;
+  program->changes = TRUE;
   if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
     return FALSE;
   /* One that was cut short has left it beside neither what is deployed nor what was removed. */

@@ -34,6 +34,7 @@ hf_command_rollback (HfProgram *program, int argc, char **argv, int *status, GEr
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;
   g_autoptr (HfInstallation) installation = NULL;
+  program->changes = TRUE;
   if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
     return FALSE;
   g_autoptr (HfDeployed) deployed = hf_program_find_own (program, installation, argv[1], error);

@@ -156,6 +156,7 @@ hf_command_root (HfProgram *program, int argc, char **argv, int *status, GError 
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;
   gboolean adds = strcmp (argv[1], "add") == 0;
+  program->changes = strcmp (argv[1], "list") != 0;
   if (link != NULL && !adds)
     return hf_throw (error, HF_ERROR_USAGE, "--link goes with `root add` only");
   if (adds && argc == 4)

@@ -17,6 +17,18 @@ needs_others (const HfFound *found)
   return runtime != NULL && !hf_runtime_find (found->installation, runtime, NULL);
 }
 
+/* @text with @arch in it, whatever it says of that itself. */
+static char *
+name_arch (const char *text, const char *arch, GError **error)
+{
+  g_autoptr (HfRef) pattern = hf_ref_pattern_parse (text, error);
+  if (pattern == NULL)
+    return NULL;
+  return g_strconcat (pattern->kind != NULL ? pattern->kind : "", pattern->kind != NULL ? "/" : "",
+                      pattern->id, "/", arch, "/", pattern->branch != NULL ? pattern->branch : "",
+                      NULL);
+}
+
 /**
  * hf_command_run:
  *
@@ -29,10 +41,12 @@ hf_command_run (HfProgram *program, int argc, char **argv, int *status, GError *
 {
   g_autofree char *command = NULL;
   g_autofree char *branch = NULL;
+  g_autofree char *arch = NULL;
   const GOptionEntry entries[] = {
     { "command", 0, 0, G_OPTION_ARG_FILENAME, &command, "Run COMMAND instead of the image's own",
       "COMMAND" },
     { "branch", 0, 0, G_OPTION_ARG_STRING, &branch, "Run this branch", "BRANCH" },
+    { "arch", 0, 0, G_OPTION_ARG_STRING, &arch, "Run the image for this architecture", "ARCH" },
     G_OPTION_ENTRY_NULL,
   };
   const HfSyntax syntax = {
@@ -46,7 +60,8 @@ hf_command_run (HfProgram *program, int argc, char **argv, int *status, GError *
     return FALSE;
 
   g_auto (HfFound) found = { NULL };
-  if (!hf_program_find (program, argv[1], branch, &found, error))
+  g_autofree char *name = arch == NULL ? g_strdup (argv[1]) : name_arch (argv[1], arch, error);
+  if (name == NULL || !hf_program_find (program, name, branch, &found, error))
     return FALSE;
   g_autoptr (GPtrArray) others = NULL;
   if (needs_others (&found))

@@ -284,7 +284,8 @@ hf_command_sweep (HfProgram *program, int argc, char **argv, int *status, GError
   if (!parse (program, &argc, &argv, &request.choice, error))
     return FALSE;
   g_autoptr (GPtrArray) places = hf_places_own (program);
-  output->several = request.choice.all;
+  program->changes = !request.choice.dry_run;
+  program->changed_all = output->several = request.choice.all;
   if (!output->several)
     g_ptr_array_set_size (places, 1);
   else if (program->reclaim == NULL && any_needed (places, &request.choice))

@@ -234,6 +234,7 @@ hf_command_uninstall (HfProgram *program, int argc, char **argv, int *status, GE
     return FALSE;
 
   g_autoptr (HfInstallation) installation = NULL;
+  program->changes = TRUE;
   if (!hf_program_open (program, HF_OPEN_EXISTING, &installation, error))
     return FALSE;
   if (choice.unused)

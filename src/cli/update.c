@@ -9,6 +9,7 @@
 #include "core/ref-glob.h"
 #include "core/rollback.h"
 #include "install-notify.h"
+#include "libexec.h"
 #include "options.h"
 #include "output.h"
 #include "places.h"
@@ -175,11 +176,15 @@ update_installation (HfProgram *program, HfInstallation *installation, gpointer 
     return FALSE;
   if (installation == NULL)
     return request->several || update_each (NULL, list, kind, error);
+  g_autofree char *holdfast = hf_libexec_holdfast (error);
+  if (holdfast == NULL)
+    return FALSE;
   g_autoptr (HfStore) store = hf_store_open (installation, HF_OPEN_EXISTING, error);
   if (store == NULL)
     return FALSE;
   g_autoptr (HfProgress) progress = hf_progress_line_new (program);
-  const HfInstallContext context = hf_install_context (store, progress, request->cancellable);
+  const HfInstallContext context
+      = hf_install_context (store, holdfast, progress, request->cancellable);
   gboolean done = update_each (&context, list, kind, error);
   program->stopped = hf_interrupt_signal () != 0;
   return done;
@@ -207,6 +212,7 @@ hf_command_update (HfProgram *program, int argc, char **argv, int *status, GErro
   g_autoptr (GPtrArray) places = hf_places_own (program);
   if (argc > 1) /* what is named is looked for in one installation only */
     g_ptr_array_set_size (places, 1);
+  program->changes = TRUE;
   program->changed_all = places->len > 1;
   Request request = { .names = argv + 1,
                       .several = places->len > 1,

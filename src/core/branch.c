@@ -154,20 +154,7 @@ hf_forwarding_target (const char *removed_name)
 int
 hf_branch_make (HfInstallation *installation, const HfRef *ref, GError **error)
 {
-  g_autofree char *path = g_strdup (ref->full);
-  for (char *slash = strchr (path, '/'); slash != NULL; slash = strchr (slash + 1, '/'))
-    {
-      *slash = '\0';
-      if (!hf_mkdir (installation->deploy_fd, path, HF_MODE_DIR, error))
-        return -1;
-      *slash = '/';
-    }
-  if (!hf_mkdir (installation->deploy_fd, path, HF_MODE_DIR, error))
-    return -1;
-  int fd = hf_open_beneath (installation->deploy_fd, path, O_PATH | O_DIRECTORY, 0);
-  if (fd < 0)
-    (void)hf_throw_errno (error, "Cannot open %s", path);
-  return fd;
+  return hf_make_dirs (installation->deploy_fd, ref->full, HF_MODE_DIR, error);
 }
 
 /**

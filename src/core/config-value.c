@@ -6,6 +6,7 @@
 #include "config-value.h"
 
 #include "base/error.h"
+#include "layout.h"
 #include "ref-glob.h"
 
 #include <string.h>
@@ -152,6 +153,10 @@ static const Entry entries[] = {
       "Whether a sweep that is short of space also gives up runtimes that nothing needs" },
     parse_boolean,
     G_STRUCT_OFFSET (HfConfig, give_up_unused) },
+  { { HF_EXPORTS_DIR, "yes", "yes or no",
+      "Whether applications are found by the desktop and the shell, through exports/" },
+    parse_boolean,
+    G_STRUCT_OFFSET (HfConfig, exports) },
   { { "masked", "", PATTERNS, "What `holdfast update` leaves as it is; see `holdfast mask`" },
     parse_patterns,
     G_STRUCT_OFFSET (HfConfig, masked) },

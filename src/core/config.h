@@ -26,6 +26,7 @@ typedef struct
   HfAmount min_free_inodes;
   HfAmount max_free_inodes;
   gboolean give_up_unused; /* also runtimes that nothing needs */
+  gboolean exports;        /* names for the desktop and the shell are made */
   GStrv masked;            /* owned; patterns of refs that are not updated */
   GStrv pinned;            /* owned; patterns of refs that are never unused */
 } HfConfig;

@@ -55,7 +55,24 @@
 /* An image, below tree/. */
 #define HF_METADATA_FILE "metadata"
 #define HF_FILES_DIR     "files"
-#define HF_EXPORT_DIR    "export"
+#define HF_EXPORT_DIR    "export" /* also of a deployment: what is made from it */
+
+/* What a deployment exports, below its own export/, beside its tree. */
+#define HF_EXPORT_MANIFEST "manifest" /* the names of all of it */
+
+/* exports/, below which every name of an application stands as it does in an image's export/. */
+#define HF_EXPORTS_OWNERS  "owners" /* for each ID a link to what exports its names */
+#define HF_EXPORTS_NEW     ".new"   /* renamed to one of them, or to a cache */
+#define HF_EXPORT_SHARE    "share"
+#define HF_EXPORT_WRAPPERS "bin"
+#define HF_EXPORT_DESKTOP  "share/applications"
+#define HF_EXPORT_SERVICES "share/dbus-1/services"
+#define HF_EXPORT_ICONS    "share/icons"
+#define HF_EXPORT_METAINFO "share/metainfo"
+#define HF_EXPORT_APPDATA  "share/appdata"
+#define HF_EXPORT_MIME     "share/mime"
+#define HF_EXPORT_PACKAGES "share/mime/packages"
+#define HF_EXPORT_MAN      "share/man"
 
 /* The repository. */
 #define HF_OBJECTS_DIR       "objects"
@@ -82,6 +99,9 @@
 
 /* The sticky bit of deploy/: a change of several steps is under way, or was cut short. */
 #define HF_MODE_UNSETTLED 01000
+
+/* The sticky bit of exports/share/applications, icons or mime: the cache there is out of date. */
+#define HF_MODE_STALE 01000
 
 /* The sticky bit of repo/: some deployment has copies where it should have links. */
 #define HF_MODE_COPIES 01000

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "branch.h"
+#include "exports.h"
 #include "layout.h"
 #include "lock.h"
 #include "previous.h"
@@ -64,6 +65,7 @@ put_into_service (const Publication *publication, const char *name, gboolean *pe
     return FALSE;
   if (publication->replaced != NULL)
     hf_previous_leave (branch_fd, publication->replaced);
+  *pending |= !hf_exports_withdraw (installation, ref, name);
   if (!hf_active_set (branch_fd, name, error))
     return FALSE;
   /* In service from here on.  A crash leaves the state, a hold that means nothing any more, or more than
@@ -75,6 +77,7 @@ put_into_service (const Publication *publication, const char *name, gboolean *pe
                               &in_place, error))
     return FALSE;
   *pending |= in_place;
+  *pending |= !hf_exports_offer (installation, ref);
   return TRUE;
 }
 

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "branch.h"
 #include "deployed.h"
+#include "exports.h"
 #include "layout.h"
 #include "lock.h"
 #include "previous.h"
@@ -27,6 +28,7 @@ remove_branch (HfInstallation *installation, const HfRef *ref, int branch_fd, gb
                GError **error)
 {
   gboolean in_place = FALSE;
+  *pending |= !hf_exports_withdraw (installation, ref, NULL);
   g_autofree char *active = hf_link_read (branch_fd, HF_ACTIVE_LINK);
   g_autoptr (GHashTable) last = g_hash_table_new (g_str_hash, g_str_equal);
   if (active != NULL)

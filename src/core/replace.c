@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "deployment.h"
+#include "exports.h"
 #include "layout.h"
 #include "lock.h"
 #include "retire.h"
@@ -114,9 +115,13 @@ put_into_service (Replacement *replacement, GError **error)
   if (renameat (installation->staging_fd, replacement->staging->name, branch_fd, replacement->name)
       != 0)
     return hf_throw_errno (error, "Cannot move the new deployment into %s", HF_DEPLOY_DIR);
-  return hf_dir_sync (branch_fd, ".", error)
-         && hf_dir_sync (installation->root_fd, HF_STAGING_DIR, error)
-         && (!replacement->active || hf_active_set (branch_fd, replacement->name, error))
+  if (!hf_dir_sync (branch_fd, ".", error)
+      || !hf_dir_sync (installation->root_fd, HF_STAGING_DIR, error))
+    return FALSE;
+  /* Only with the mark: else the names are looked at as a whole, after the flip. */
+  if (replacement->active && replacement->works)
+    (void)!hf_exports_withdraw (installation, replacement->info->ref, replacement->name);
+  return (!replacement->active || hf_active_set (branch_fd, replacement->name, error))
          && set_mark (replacement, error);
 }
 
@@ -139,6 +144,7 @@ take_over (Replacement *replacement, GError **error)
                                     replacement->old, NULL, &in_place, error)))
     return FALSE;
   replacement->pending |= in_place;
+  replacement->pending |= !hf_exports_settle (installation);
   return TRUE;
 }
 

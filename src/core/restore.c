@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/ofd-lock.h"
 #include "branch.h"
+#include "exports.h"
 #include "layout.h"
 #include "lock.h"
 #include "runtime.h"
@@ -266,6 +267,8 @@ hf_restore (HfInstallation *installation, const HfRestorable *restorable, GError
       (void)!hf_change_end (installation, pending, &ignored);
       return FALSE;
     }
-  return bring_back (installation, restorable, error)
-         && hf_change_end (installation, pending, error);
+  if (!bring_back (installation, restorable, error))
+    return FALSE;
+  pending |= !hf_exports_offer (installation, restorable->ref);
+  return hf_change_end (installation, pending, error);
 }

@@ -8,6 +8,7 @@
 #include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "exports.h"
 #include "layout.h"
 #include "lock.h"
 #include "previous.h"
@@ -135,9 +136,12 @@ hf_rollback (HfInstallation *installation, const HfRef *ref, const char *to, cha
       return FALSE;
     }
   (void)hf_deployment_name_parse (chosen->name, out_commit, NULL);
-  return flip (branch.branch_fd, branch.active, chosen->name, error)
-         && retain (installation, ref, branch.branch_fd, chosen->name, &pending, error)
-         && hf_change_end (installation, pending, error);
+  pending |= !hf_exports_withdraw (installation, ref, chosen->name);
+  if (!flip (branch.branch_fd, branch.active, chosen->name, error)
+      || !retain (installation, ref, branch.branch_fd, chosen->name, &pending, error))
+    return FALSE;
+  pending |= !hf_exports_offer (installation, ref);
+  return hf_change_end (installation, pending, error);
 }
 
 /* One unlink: a crash before it leaves the hold, and after it there is none. */

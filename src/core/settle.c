@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "branch.h"
 #include "deployment.h"
+#include "exports.h"
 #include "keyring.h"
 #include "layout.h"
 #include "lock.h"
@@ -272,6 +273,7 @@ hf_settle (HfInstallation *installation, GError **error)
   hf_retention_clear (&settling.retention);
   if (!done)
     return FALSE;
+  settling.pending |= !hf_exports_settle (installation);
   hf_branches_prune (installation);
   drop_temporary (installation);
   return hf_change_end (installation, settling.pending, error);
@@ -297,6 +299,7 @@ hf_settle_look (HfInstallation *installation, GPtrArray *leaving, GError **error
   settling.retains = hf_retention_load (installation, &settling.retention, NULL);
   gboolean done = hf_branches_visit (installation, settle_branch, &settling, error);
   hf_retention_clear (&settling.retention);
+  (void)!hf_exports_settle (installation);
   drop_temporary (installation);
   return done;
 }

@@ -28,7 +28,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BWRAP         "bwrap"
 #define NEEDED_OPTION "--ro-bind-fd"
 #define SIGNAL_STATUS 128         /* as shells report a death by signal */
 #define RELEASE_LIMIT 1000        /* milliseconds; it takes one or two */
@@ -71,7 +70,7 @@ write_options (const HfBwrapOptions *options, GError **error)
     }
   if (fd < 0 || !hf_fd_write_all (fd, text->str, text->len) || lseek (fd, 0, SEEK_SET) != 0)
     {
-      (void)hf_throw_errno (error, "Cannot write down the options for " BWRAP);
+      (void)hf_throw_errno (error, "Cannot write down the options for " HF_BWRAP);
       return -1;
     }
   return hf_fd_steal (&fd);
@@ -81,7 +80,7 @@ static char **
 command_line (int options_fd, int info_fd, const char *command, const char *const *args)
 {
   g_autoptr (GPtrArray) words = g_ptr_array_new ();
-  g_ptr_array_add (words, g_strdup (BWRAP));
+  g_ptr_array_add (words, g_strdup (HF_BWRAP));
   g_ptr_array_add (words, g_strdup ("--args"));
   g_ptr_array_add (words, g_strdup_printf ("%d", options_fd));
   g_ptr_array_add (words, g_strdup ("--info-fd"));
@@ -119,7 +118,7 @@ spawn (HfRelay *self, char **words, const HfBwrapOptions *options, int options_f
           failed = posix_spawn_file_actions_adddup2 (&actions, fd, fd);
         }
       if (failed == 0)
-        failed = posix_spawnp (&self->pid, BWRAP, &actions, &attributes, words, environ);
+        failed = posix_spawnp (&self->pid, HF_BWRAP, &actions, &attributes, words, environ);
       else
         failed = ENOMEM;
       (void)posix_spawnattr_destroy (&attributes);
@@ -151,7 +150,7 @@ hf_relay_start (HfRelay *self, const HfBwrapOptions *options, const char *comman
    * behind that waits for it for ever, and holds the image. */
   self->info_fd = memfd_create ("bwrap-info", MFD_CLOEXEC);
   if (self->info_fd < 0)
-    return hf_throw_errno (error, "Cannot create a file for what " BWRAP " tells");
+    return hf_throw_errno (error, "Cannot create a file for what " HF_BWRAP " tells");
   g_auto (GStrv) words = command_line (options_fd, self->info_fd, command, args);
   block_signals (self);
   /* A descriptor that we were started with, say of a directory, would be a way out of the sandbox.
@@ -163,10 +162,10 @@ hf_relay_start (HfRelay *self, const HfBwrapOptions *options, const char *comman
   (void)sigprocmask (SIG_SETMASK, &self->before, NULL);
   if (failed == ENOENT)
     return hf_throw (error, HF_ERROR_FAILED,
-                     "bubblewrap (" BWRAP ") is not installed: install your system's package"
+                     "bubblewrap (" HF_BWRAP ") is not installed: install your system's package"
                      " bubblewrap, 0.8.0 or newer");
   errno = failed;
-  return hf_throw_errno (error, "Cannot start " BWRAP);
+  return hf_throw_errno (error, "Cannot start " HF_BWRAP);
 }
 
 /* bubblewrap writes `"child-pid": N` in one piece as soon as there is one, before it lets it go on.
@@ -259,7 +258,7 @@ await_release (HfRelay *self, gboolean killed)
 static char *
 read_help (void)
 {
-  char *const words[] = { (char *)BWRAP, (char *)"--help", NULL };
+  char *const words[] = { (char *)HF_BWRAP, (char *)"--help", NULL };
   int ends[2];
   pid_t pid;
   posix_spawn_file_actions_t actions;
@@ -271,7 +270,7 @@ read_help (void)
     return NULL;
   int failed = posix_spawn_file_actions_adddup2 (&actions, writing, STDOUT_FILENO)
                || posix_spawn_file_actions_adddup2 (&actions, writing, STDERR_FILENO)
-               || posix_spawnp (&pid, BWRAP, &actions, NULL, words, environ);
+               || posix_spawnp (&pid, HF_BWRAP, &actions, NULL, words, environ);
   (void)posix_spawn_file_actions_destroy (&actions);
   if (failed)
     return NULL;
@@ -297,10 +296,10 @@ check_version (GError **error)
   g_autofree char *help = read_help ();
   if (help == NULL || strstr (help, NEEDED_OPTION) != NULL)
     return TRUE;
-  g_autofree char *path = g_find_program_in_path (BWRAP);
+  g_autofree char *path = g_find_program_in_path (HF_BWRAP);
   return hf_throw (error, HF_ERROR_FAILED,
                    "%s is too old: holdfast needs bubblewrap 0.8.0 or newer with " NEEDED_OPTION,
-                   path != NULL ? path : BWRAP);
+                   path != NULL ? path : HF_BWRAP);
 }
 
 /**

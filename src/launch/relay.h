@@ -8,6 +8,8 @@
 
 #include <signal.h>
 
+#define HF_BWRAP "bwrap" /* as found in PATH */
+
 typedef struct
 {
   pid_t pid;        /* bubblewrap's, and of its process group */

@@ -10,6 +10,7 @@
 #include "base/test-hook.h"
 #include "base/tree-delete.h"
 #include "core/active.h"
+#include "core/export.h"
 #include "core/history.h"
 #include "core/layout.h"
 #include "core/metadata.h"
@@ -124,11 +125,32 @@ check_files (HfBuild *build, GError **error)
   return TRUE;
 }
 
+/* What the image brings and must not have is told, and harms nothing else. */
+static gboolean
+make_export (HfBuild *build, const HfMetadata *metadata, GError **error)
+{
+  const HfInstallContext *context = build->context;
+  g_autofree char *scope = hf_export_scope (context->store->installation->path);
+  g_autoptr (GPtrArray) refused = g_ptr_array_new_with_free_func (g_free);
+  const HfExportTarget target = { context->program, scope, build->ref, metadata->command };
+  if (!hf_ref_is_app (build->ref))
+    return TRUE;
+  if (!hf_export_build (build->staging->dir_fd, &target, refused, error))
+    return FALSE;
+  for (guint i = 0; context->warn != NULL && i < refused->len; i++)
+    {
+      g_autofree char *text = g_strdup_printf ("%s does not export %s", build->ref->full,
+                                               (const char *)refused->pdata[i]);
+      context->warn (text, context->notify_data);
+    }
+  return TRUE;
+}
+
 static gboolean
 describe (HfBuild *build, const char *commit, GError **error)
 {
   g_autoptr (HfMetadata) metadata = read_metadata (build, error);
-  if (metadata == NULL || !check_files (build, error))
+  if (metadata == NULL || !check_files (build, error) || !make_export (build, metadata, error))
     return FALSE;
   g_clear_pointer (&build->info, hf_deployment_info_free);
   build->info = g_new0 (HfDeploymentInfo, 1);
@@ -145,6 +167,7 @@ static gboolean
 clear_layout (HfBuild *build, GError **error)
 {
   return hf_tree_delete (build->staging->dir_fd, HF_TREE_DIR, NULL, error)
+         && hf_tree_delete (build->staging->dir_fd, HF_EXPORT_DIR, NULL, error)
          && hf_tree_delete (build->staging->dir_fd, HF_PINS_DIR, NULL, error);
 }
 

@@ -12,10 +12,15 @@
 typedef void (*HfInstallNotify) (const char *what, const HfRef *ref, const char *commit,
                                  gpointer data);
 
+/* Called with what an image brings and must not export, in one line each. */
+typedef void (*HfInstallWarn) (const char *text, gpointer data);
+
 typedef struct
 {
   HfStore *store;         /* not owned */
+  const char *program;    /* not owned; the absolute path of holdfast, for what is exported */
   HfInstallNotify notify; /* or %NULL */
+  HfInstallWarn warn;     /* or %NULL */
   gpointer notify_data;
   HfProgress *progress;      /* not owned; or %NULL */
   GCancellable *cancellable; /* not owned; or %NULL */

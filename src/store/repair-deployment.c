@@ -82,6 +82,7 @@ static gboolean
 build_anew (HfRepair *repair, HfSubject *subject, GHashTable *bad, GError **error)
 {
   const HfInstallContext context = { .store = repair->store,
+                                     .program = repair->options.program,
                                      .progress = repair->options.progress,
                                      .cancellable = repair->options.cancellable };
   g_autoptr (GHashTable) distrusted = distrust (bad, subject->commit);

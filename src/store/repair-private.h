@@ -83,5 +83,8 @@ HfDeploymentInfo *hf_record_recover (HfRepair *repair, int dir_fd, const char *n
 /* repair-debris.c */
 gboolean hf_repair_debris (HfRepair *repair, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* repair-exports.c */
+gboolean hf_repair_exports (HfRepair *repair, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* repair-store.c */
 gboolean hf_repair_store (HfRepair *repair, GError **error) G_GNUC_WARN_UNUSED_RESULT;

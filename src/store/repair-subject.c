@@ -9,7 +9,9 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/ofd-lock.h"
+#include "core/export.h"
 #include "core/layout.h"
+#include "core/metadata.h"
 #include "remotes.h"
 
 #include <errno.h>
@@ -203,6 +205,28 @@ examine_record (HfSubject *subject)
     subject->info = g_steal_pointer (&info);
 }
 
+static void
+add_damage (const char *place, const char *cause, gpointer data)
+{
+  hf_damage_add (data, place, cause);
+}
+
+/* What an earlier version built has none, and gets it in this way.  What of the image cannot be read is found
+ * with the image. */
+static void
+examine_export (HfSubject *subject, const HfRepair *repair)
+{
+  g_autoptr (GBytes) bytes
+      = hf_file_read (subject->dir_fd, HF_TREE_DIR "/" HF_METADATA_FILE, HF_METADATA_LIMIT, NULL);
+  g_autoptr (HfMetadata) metadata
+      = bytes == NULL ? NULL : hf_metadata_parse (bytes, subject->ref, NULL);
+  g_autofree char *scope = hf_export_scope (repair->store->installation->path);
+  if (metadata == NULL || !hf_ref_is_app (subject->ref))
+    return;
+  const HfExportTarget target = { repair->options.program, scope, subject->ref, metadata->command };
+  (void)!hf_export_examine (subject->dir_fd, &target, add_damage, subject->damages, NULL);
+}
+
 static gboolean
 open_subject (HfSubject *subject, HfRepair *repair, GError **error)
 {
@@ -236,6 +260,7 @@ hf_subject_examine (HfSubject *subject, HfRepair *repair, GHashTable *bad, GErro
     {
       examine_ref (subject, repair);
       examine_record (subject);
+      examine_export (subject, repair);
     }
   else
     hf_damage_add (subject->damages, ".", "is not there");

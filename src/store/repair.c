@@ -246,8 +246,8 @@ hf_repair_installation (HfRepair *repair, HfStore *store, GError **error)
   if (!hf_repair_active (repair, error) || !hf_repair_deployments (repair, error))
     return FALSE;
   if (repair->only == NULL
-      && (!hf_repair_entries (repair, error) || !hf_repair_debris (repair, error)
-          || !hf_repair_store (repair, error)))
+      && (!hf_repair_exports (repair, error) || !hf_repair_entries (repair, error)
+          || !hf_repair_debris (repair, error) || !hf_repair_store (repair, error)))
     return FALSE;
   return repair->options.dry_run || finish (repair, error);
 }

@@ -33,6 +33,7 @@ typedef void (*HfRepairFound) (const HfFinding *finding, gpointer data);
 typedef struct
 {
   gboolean dry_run;
+  const char *program; /* not owned; see HfInstallContext */
   HfRepairFound found; /* or %NULL */
   gpointer data;
   HfProgress *progress;      /* not owned; or %NULL */

@@ -557,7 +557,8 @@ directory_modes() {
   chmod 0777 "$INST/staging" "$INST/removed" "$INST/deploy"
 }
 no_directories() {
-  rmdir "$INST/roots.d" "$INST/exports"
+  rmdir "$INST/roots.d"
+  rm -r "$INST/exports"
 }
 no_format() {
   rm "$INST/format"

@@ -13,6 +13,7 @@ PACKAGES=(
   e2fsprogs xfsprogs btrfs-progs
   bindfs strace shellcheck clang-format spin tcc time groff-base mandoc
   bash-completion zsh fish systemd
+  desktop-file-utils gtk-update-icon-cache shared-mime-info libglib2.0-bin dbus-daemon man-db
 )
 
 say() {

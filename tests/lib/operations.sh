@@ -75,6 +75,7 @@ refs_are_deployed() {
   refs_are_one_or_the_other
   ! in_service "$NEW" || new_is_whole
   [ -z "$STAYS" ] || $STAYS
+  equal "$(find "$INST/exports" -xtype l)" '' 'names that lead nowhere'
 }
 
 commits_are_closed() {

@@ -30,6 +30,15 @@ image() {
   ln -s "$1" "$tree/files/own/link"
 }
 
+# exports_page IMAGE PAGE: it exports what programs of the host make no cache of, so that nothing but our own steps is
+# counted.
+exports_page() {
+  mkdir -p "$IMAGES/$1/export/share/man/man1" "$IMAGES/$1/export/share/dbus-1/services"
+  echo '.TH NEW 1' >"$IMAGES/$1/export/share/man/man1/org.example.New-$2.1"
+  printf '[D-BUS Service]\nName=org.example.New\nExec=true\n' \
+    >"$IMAGES/$1/export/share/dbus-1/services/org.example.New.service"
+}
+
 # New and Third have something together that Kept has not: only a killed command's links keep it.
 images() {
   IMAGES=$T/images
@@ -41,6 +50,7 @@ images() {
   echo 'deep in both' >"$IMAGES/New/files/both/deep/file"
   ln -s both "$IMAGES/New/files/both/link"
   cp -a "$IMAGES/New/files/both" "$IMAGES/Third/files/both"
+  exports_page New first
   REMOTE=$T/remote
   ostree --repo="$REMOTE" init --mode=archive
   local name
@@ -57,6 +67,8 @@ newer_image() {
   mkdir "$IMAGES/Newer/files/newer"
   echo newer >"$IMAGES/Newer/files/newer/file"
   : >"$IMAGES/Newer/files/newer/empty"
+  rm "$IMAGES/Newer/export/share/man/man1/org.example.New-first.1"
+  exports_page Newer second
   SOURCE_DATE_EPOCH=1700000001 commit_image Newer New
   NEWER=$(ostree --repo="$REMOTE" rev-parse "$NEW")
 }
