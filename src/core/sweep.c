@@ -8,6 +8,7 @@
 #include "sweep.h"
 
 #include "base/error.h"
+#include "base/ofd-lock.h"
 #include "base/test-hook.h"
 #include "branch.h"
 #include "holders.h"
@@ -32,6 +33,7 @@ typedef struct
   gboolean full;      /* the full prune was asked for */
   guint most;         /* entries in a batch */
   GPtrArray *batch;   /* of HfTrashEntry; locked entries that the repository depends on */
+  GPtrArray *others;  /* of HfTrashEntry; what other sweepers are at */
   HfHolders *holders; /* read when first needed */
   HfKeep *keep;       /* what stays though nothing holds it; %NULL for a builder's own entry */
   HfLedger *ledger;   /* what is freed; %NULL for a builder's own entry */
@@ -108,6 +110,7 @@ delete_trees (Sweep *sweep)
   GDestroyNotify destroy = (GDestroyNotify)hf_trash_entry_free;
   g_autoptr (GPtrArray) deleted = g_ptr_array_new_with_free_func (destroy);
   g_autoptr (GPtrArray) stuck = g_ptr_array_new_with_free_func (destroy);
+  HF_TEST_HOOK ("batch-locked");
   hf_progress_begin (sweep->report->progress, "Deleting", 0);
   for (guint round = 0; round < 2; round++)
     for (guint i = sweep->batch->len; i-- > 0;)
@@ -338,6 +341,8 @@ take_entry (Sweep *sweep, HfTrashEntry *taken, GError **error)
       g_propagate_prefixed_error (error, g_steal_pointer (&failed), "%s: ", entry->path);
       return FALSE;
     case HF_TRASH_GONE:
+      if (entry->busy && !entry->staging)
+        g_ptr_array_add (sweep->others, g_steal_pointer (&entry));
       break;
     case HF_TRASH_HELD:
       report_held (sweep, entry);
@@ -427,6 +432,28 @@ sweep_entries (Sweep *sweep, GPtrArray *entries, GError **error)
   return flush (sweep, error);
 }
 
+/* What another sweeper is at is not swept before that has come to its end: whoever asked for this sweep counts on
+ * it.  If the other one was killed, what it left is taken here.  Nothing is held meanwhile.  The lock is exclusive,
+ * as a shared one would look like somebody who uses it. */
+static gboolean
+follow_others (Sweep *sweep, GError **error)
+{
+  g_autoptr (GPtrArray) entries
+      = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_trash_entry_free);
+  for (guint i = 0; i < sweep->others->len; i++)
+    {
+      const HfTrashEntry *other = sweep->others->pdata[i];
+      HF_TEST_HOOK ("other-awaited");
+      if (hf_ofd_lock (other->ref_fd, HF_OFD_EXCLUSIVE, HF_OFD_WAIT))
+        hf_ofd_unlock (other->ref_fd);
+      HfTrashEntry *entry = hf_trash_entry_new_at (sweep->installation, other->path);
+      entry->in_place = other->in_place;
+      g_ptr_array_add (entries, entry);
+    }
+  g_ptr_array_set_size (sweep->others, 0);
+  return sweep_entries (sweep, entries, error);
+}
+
 /* Half of the descriptors that we may have are for the rest of the work. */
 static guint
 most_entries (void)
@@ -447,12 +474,14 @@ sweep_init (Sweep *sweep, HfInstallation *installation, const HfSweepStore *stor
   report->full = FALSE;
   sweep->most = most_entries ();
   sweep->batch = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_trash_entry_free);
+  sweep->others = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_trash_entry_free);
 }
 
 static void
 sweep_clear (Sweep *sweep)
 {
   g_ptr_array_unref (sweep->batch);
+  g_ptr_array_unref (sweep->others);
   hf_holders_free (sweep->holders);
   hf_keep_free (sweep->keep);
   g_clear_pointer (&sweep->leaving, g_ptr_array_unref);
@@ -535,7 +564,8 @@ prepare (Sweep *sweep, GError **error)
  * @store: the store's part
  * @report: what was done is added to it, also on failure
  *
- * Deletes every entry that nothing holds, and the objects that only those needed; then gives up what is only
+ * Deletes every entry that nothing holds, and the objects that only those needed, or waits until another sweeper
+ * that is at one has done so; then gives up what is only
  * kept, if there is too little room.  If @report asks for a dry run, it goes the same way with a ledger in which things go and on disk stay.  Then what
  * only a try can tell counts as done: a file that is immutable would keep its entry.
  *
@@ -553,9 +583,9 @@ hf_sweep_all (HfInstallation *installation, const HfSweepStore *store, HfSweepRe
   use_ledger (&sweep, hf_ledger_new (report->dry_run, report->progress));
   gboolean prepared = prepare (&sweep, error);
   g_autoptr (GPtrArray) entries = prepared ? list_entries (&sweep, error) : NULL;
-  gboolean done = entries != NULL && sweep_entries (&sweep, entries, error)
-                  && hf_pressure_relieve (installation, store, report, error)
-                  && settle_rest (&sweep, error);
+  gboolean done
+      = entries != NULL && sweep_entries (&sweep, entries, error) && follow_others (&sweep, error)
+        && hf_pressure_relieve (installation, store, report, error) && settle_rest (&sweep, error);
   end_ledger (&sweep);
   sweep_clear (&sweep);
   return done;

@@ -372,7 +372,10 @@ lock_ref (HfTrashEntry *entry, GError **error)
   if (locked)
     return verify (entry, error);
   if (hf_ofd_refused (errno) && hf_ofd_held_exclusively (entry->ref_fd))
-    return HF_TRASH_GONE; /* another sweeper is at it */
+    {
+      entry->busy = TRUE;
+      return HF_TRASH_GONE;
+    }
   if (hf_ofd_refused (errno))
     {
       hf_ofd_unlock (entry->ref_fd);

@@ -16,6 +16,7 @@ typedef struct
   const char *name;             /* the last component of @path */
   gboolean staging;             /* in staging/ */
   gboolean in_place;            /* in deploy/ */
+  gboolean busy;                /* another sweeper is at it; @ref_fd is open, and not locked */
   gboolean leaving;        /* still in service there; a real run would have taken it out by now */
   int dir_fd;              /* owned; -1 until locked */
   int ref_fd;              /* owned; its `.ref`, exclusively locked; -1 until then */

@@ -180,6 +180,31 @@ a_limit() {
 }
 promise 'a limit ends the wait, and says who holds what' a_limit
 
+another_is_at_it() {
+  local second
+  installed archive-1 "$HELLO"
+  hf uninstall "$HELLO"
+  stopped batch-locked sweep
+  HOLDFAST_TEST_STOP=other-awaited "$HOLDFAST" --installation="$INST" sweep >"$T/second.out" 2>&1 &
+  second=$!
+  started $second
+  # It goes as far as to that point only if it is about to wait.
+  until grep -x 'State:.*T (stopped)' "/proc/$second/status" >/dev/null; do :; done
+  "$@"
+  kill -CONT "$second"
+  wait "$second"
+  nothing_out_of_service
+  repository_is_whole
+}
+goes_on() {
+  continued 0
+}
+is_killed() {
+  kill -KILL "$STOPPED"
+}
+promise 'a sweep that meets another is not done before that is' another_is_at_it goes_on
+promise 'a sweep that meets another which is killed does its work' another_is_at_it is_killed
+
 nothing_to_wait_for() {
   installed archive-1 "$HELLO"
   expect 0 hf sweep --wait
