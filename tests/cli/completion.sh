@@ -54,6 +54,18 @@ expected_of_the_help() {
     holdfast "$command" --help | sed -n 's/^  \(-[^ ]*\( --[^ ]*\)\{0,1\}\).*/\1/p' | tr -d , |
       tr ' ' '\n' | sed 's/=.*//' | sort -u
   done
+  for command in $(commands_with_columns); do
+    echo "== holdfast $command --columns="
+    holdfast "$command" --help | sed -n 's/^Columns: //p' | tr -d ' ' | tr , '\n' |
+      sed 's/^/--columns=/' | sort
+  done
+}
+
+commands_with_columns() {
+  local command
+  for command in $(commands_of_the_help); do
+    if holdfast "$command" --help | grep -q '^Columns: '; then echo "$command"; fi
+  done
 }
 
 commands_of_the_help() {
@@ -69,10 +81,13 @@ everything_of_the_help() { # SHELL
   for command in $(commands_of_the_help); do
     lines+=("holdfast $command -")
   done
+  for command in $(commands_with_columns); do
+    lines+=("holdfast $command --columns=")
+  done
   [ ${#lines[@]} -gt 20 ]
   expected_of_the_help >"$T/expected"
   # The one option that takes something or nothing is offered in both ways.
-  "$LIB/press-tab" "$1" "${lines[@]}" | sed 's/=$//' | uniq >"$T/got"
+  "$LIB/press-tab" "$1" "${lines[@]}" | sed '/^==/!s/=$//' | uniq >"$T/got"
   diff -u "$T/expected" "$T/got" >&2 || fail "$1 does not offer what the help has"
 }
 
@@ -81,6 +96,7 @@ what_there_is() { # SHELL
   local serial commit
   offers 'holdfast un' uninstall
   offers 'holdfast help rem' remote-add remote-delete remote-ls remotes
+  offers 'holdfast --installation=us' --installation=user
   offers 'holdfast run ' org.example.Hello
   offers 'holdfast run app/' "$HELLO"
   offers 'holdfast uninstall ' org.example.Hello org.example.Platform
