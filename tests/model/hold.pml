@@ -53,6 +53,9 @@
 #ifndef ROLLBACKS
 #define ROLLBACKS 0
 #endif
+#ifndef ENDERS
+#define ENDERS 0 /* who update, find nothing newer, and end the hold of a rollback */
+#endif
 #ifndef ROOTERS
 #define ROOTERS 0 /* who add a root */
 #endif
@@ -88,8 +91,8 @@
 
 /* In which order they are numbered; the sweep at the end is the last one. */
 #define ACTORS                                                                                      \
-  (LAUNCHERS + FLOCKERS + UPDATERS + REMOVERS + ROLLBACKS + RESTORERS + ROOTERS + UNROOTERS        \
-   + SWEEPERS + PRESSED)
+  (LAUNCHERS + FLOCKERS + UPDATERS + REMOVERS + ROLLBACKS + ENDERS + RESTORERS + ROOTERS          \
+   + UNROOTERS + SWEEPERS + PRESSED)
 #define is_waiter(id) (id > ACTORS && id < LAST)
 #define LAST 7
 
@@ -170,6 +173,7 @@ init
 #endif
 #if ROLLBACKS
     START(ROLLBACKS, run roller(n));
+    START(ENDERS, run ender(n));
 #endif
 #if RESTORERS
     START(RESTORERS, run restorer(n));

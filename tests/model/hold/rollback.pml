@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Who goes back to a previous deployment: rollback.c.
+ * Who goes back to a previous deployment, which is held then, and who ends that hold: rollback.c.
  */
 
 proctype roller(byte id)
@@ -45,6 +45,30 @@ proctype roller(byte id)
      to = 0
   :: else
   fi;
+  change_end();
+  RELEASE(change_lock);
+  END
+}
+
+/* hf_rollback_end */
+proctype ender(byte id)
+{
+  REGISTERS;
+  byte name;
+  STEP(name = current);                          /* hf_deployed_find */
+  STEP(if :: is_held :: else -> goto gone fi);   /* hf_active_is_held */
+  TAKE(change_lock);
+  change_begin();
+  STEP(                                          /* hf_active_read, hf_active_is_held */
+    if
+    :: current == name && is_held -> chosen = 0
+#ifndef FAULT_ANY_HOLD_ENDS
+    :: else -> name = 0
+#else
+    :: else
+#endif
+    fi);
+  if :: name != 0 -> drop_stale(0) :: else fi;   /* drop_hold */
   change_end();
   RELEASE(change_lock);
   END
