@@ -5,7 +5,7 @@
  * DESIGN section 5 in batches, so that a prune that has to look at the whole repository is paid
  * once for many of them.
  */
-#include "sweep.h"
+#include "sweep-private.h"
 
 #include "base/error.h"
 #include "base/ofd-lock.h"
@@ -25,24 +25,9 @@
 #define BATCH             100
 #define ENTRY_DESCRIPTORS 2
 
-typedef struct
-{
-  HfInstallation *installation;
-  const HfSweepStore *store;
-  HfSweepReport *report;
-  gboolean full;      /* the full prune was asked for */
-  guint most;         /* entries in a batch */
-  GPtrArray *batch;   /* of HfTrashEntry; locked entries that the repository depends on */
-  GPtrArray *others;  /* of HfTrashEntry; what other sweepers are at */
-  HfHolders *holders; /* read when first needed */
-  HfKeep *keep;       /* what stays though nothing holds it; %NULL for a builder's own entry */
-  HfLedger *ledger;   /* what is freed; %NULL for a builder's own entry */
-  GPtrArray *leaving; /* in a dry run, paths of what a real one takes out of service; else %NULL */
-} Sweep;
-
 /* An entry of staging/ that is held is an install at work, not something in use. */
 static void
-report_held (Sweep *sweep, HfTrashEntry *entry)
+report_held (HfSweepRun *sweep, HfTrashEntry *entry)
 {
   if (entry->staging)
     return;
@@ -59,238 +44,9 @@ report_held (Sweep *sweep, HfTrashEntry *entry)
   line->holders = g_steal_pointer (&found);
 }
 
-static gboolean
-fall_to_deleting (Sweep *sweep, HfTrashEntry *entry, GError **error)
-{
-  if (sweep->leaving != NULL)
-    {
-      hf_ledger_begin (sweep->ledger, entry->dir_fd);
-      entry->state = HF_STATE_DELETING;
-    }
-  else if (entry->state != HF_STATE_DELETING
-           && hf_deployment_set_state (entry->dir_fd, HF_STATE_DELETING, error))
-    entry->state = HF_STATE_DELETING;
-  return entry->state == HF_STATE_DELETING;
-}
-
-/* Step 2: from here on the entry cannot be brought back, and its commit does not promise that its
- * objects are there (G4).  A crash between the two leaves the state, and the next sweep does it
- * again.
- *
- * A full btrfs can refuse a change of mode, too, until something has been deleted.  What is retired in
- * place cannot be brought back anyway: if its commit is out, the mode may wait until its tree has gone.
- * A crash meanwhile leaves it retired, with its pins, and its commit out; the next sweep does it again. */
-static gboolean
-begin_deletion (Sweep *sweep, HfTrashEntry *entry, GError **error)
-{
-  g_auto (HfLock) prune_lock = HF_LOCK_INIT;
-  g_auto (HfLock) repo_lock = HF_LOCK_INIT;
-  g_autoptr (GError) no_room = NULL;
-  gboolean released = FALSE;
-  if (!hf_lock_take (sweep->installation, HF_LOCK_PRUNE, &prune_lock, error)
-      || !hf_lock_take (sweep->installation, HF_LOCK_REPO_PRUNE, &repo_lock, error))
-    return FALSE;
-  gboolean fallen = fall_to_deleting (sweep, entry, &no_room);
-  HfSweepTarget target = { entry->path, entry->dir_fd, entry->info };
-  if ((fallen || (entry->state == HF_STATE_RETIRED && hf_error_is (no_room, HF_ERROR_NO_SPACE)))
-      && !sweep->store->release_commit (sweep->store->store, &target, sweep->report, &released,
-                                        error))
-    return FALSE;
-  if (fallen || released)
-    return TRUE;
-  g_propagate_error (error, g_steal_pointer (&no_room));
-  return FALSE;
-}
-
-/* Steps 2 and 3.  What cannot be deleted stays, pins and all, and leaves the batch.  What finds no room
- * for its change of state is tried once more, when the trees of the others have gone. */
-static void
-delete_trees (Sweep *sweep)
-{
-  GDestroyNotify destroy = (GDestroyNotify)hf_trash_entry_free;
-  g_autoptr (GPtrArray) deleted = g_ptr_array_new_with_free_func (destroy);
-  g_autoptr (GPtrArray) stuck = g_ptr_array_new_with_free_func (destroy);
-  HF_TEST_HOOK ("batch-locked");
-  hf_progress_begin (sweep->report->progress, "Deleting", 0);
-  for (guint round = 0; round < 2; round++)
-    for (guint i = sweep->batch->len; i-- > 0;)
-      {
-        HfTrashEntry *entry = sweep->batch->pdata[i];
-        g_autoptr (GError) failed = NULL;
-        gboolean gone = begin_deletion (sweep, entry, &failed)
-                        && hf_trash_entry_delete_tree (entry, &failed)
-                        && fall_to_deleting (sweep, entry, &failed);
-        if (!gone && round == 0 && hf_error_is (failed, HF_ERROR_NO_SPACE))
-          continue;
-        if (!gone)
-          hf_sweep_report_damaged (sweep->report, entry, failed);
-        g_ptr_array_insert (gone ? deleted : stuck, 0, g_ptr_array_steal_index (sweep->batch, i));
-      }
-  g_ptr_array_extend_and_steal (sweep->batch, g_steal_pointer (&deleted));
-}
-
-static gboolean
-is_reported (const Sweep *sweep, const HfTrashEntry *entry)
-{
-  for (guint i = 0; i < sweep->report->entries->len; i++)
-    if (strcmp (((HfSweepEntry *)sweep->report->entries->pdata[i])->path, entry->path) == 0)
-      return TRUE;
-  return FALSE;
-}
-
-/* Entries whose sweeper crashed after the prune.  Their pins are the last links to objects that have
- * gone from the repository, or come anew: they go before anything is decided by links.  @out_reason
- * is set if one has to stay, whoever holds it. */
-static gboolean
-finish_pruned (Sweep *sweep, const char **out_reason, GError **error)
-{
-  g_autoptr (GPtrArray) entries = hf_trash_list (sweep->installation, error);
-  if (entries == NULL)
-    return FALSE;
-  for (guint i = 0; i < entries->len; i++)
-    {
-      HfTrashEntry *entry = entries->pdata[i];
-      g_autoptr (GError) failed = NULL;
-      if (!hf_trash_entry_may_be_pruned (entry))
-        continue;
-      HfTrashOutcome outcome = hf_trash_entry_lock (entry, &failed);
-      if (outcome == HF_TRASH_EXHAUSTED)
-        {
-          g_propagate_prefixed_error (error, g_steal_pointer (&failed), "%s: ", entry->path);
-          return FALSE;
-        }
-      if (outcome == HF_TRASH_LOCKED && entry->state != HF_STATE_PRUNED)
-        continue;
-      if (outcome == HF_TRASH_LOCKED && hf_trash_entry_delete_rest (entry, &failed))
-        {
-          hf_sweep_report_swept (sweep->report, entry);
-          continue;
-        }
-      *out_reason = "an entry that was pruned is held, and its links still count";
-      if (failed != NULL && !is_reported (sweep, entry))
-        hf_sweep_report_damaged (sweep->report, entry, failed);
-    }
-  return TRUE;
-}
-
-/* Step 5: what a crash leaves here, finish_pruned() finds. */
-static void
-finish_entry (Sweep *sweep, HfTrashEntry *entry)
-{
-  g_autoptr (GError) failed = NULL;
-  if ((sweep->leaving != NULL || hf_deployment_set_state (entry->dir_fd, HF_STATE_PRUNED, &failed))
-      && hf_trash_entry_delete_rest (entry, &failed))
-    hf_sweep_report_swept (sweep->report, entry);
-  else
-    hf_sweep_report_damaged (sweep->report, entry, failed);
-}
-
-typedef struct
-{
-  HfSweepTarget *targets;   /* owned */
-  HfSweepTarget **pointers; /* owned */
-  guint n;
-} Targets;
-
-static void
-targets_clear (Targets *targets)
-{
-  g_free (targets->targets);
-  g_free (targets->pointers);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Targets, targets_clear)
-
-static void
-targets_init (Targets *targets, const GPtrArray *batch)
-{
-  targets->n = batch->len;
-  targets->targets = g_new0 (HfSweepTarget, batch->len);
-  targets->pointers = g_new0 (HfSweepTarget *, batch->len);
-  for (guint i = 0; i < batch->len; i++)
-    {
-      const HfTrashEntry *entry = batch->pdata[i];
-      targets->targets[i] = (HfSweepTarget){ entry->path, entry->dir_fd, entry->info };
-      targets->pointers[i] = &targets->targets[i];
-    }
-}
-
-static gboolean
-prune_by_marks (Sweep *sweep, const Targets *targets, guint first, const char *reason,
-                GError **error)
-{
-  const HfSweepStore *store = sweep->store;
-  if (!store->prune_by_marks (store->store, targets->pointers + first, targets->n - first,
-                              sweep->report, error))
-    return FALSE;
-  sweep->report->full = TRUE;
-  sweep->report->reason = reason;
-  return TRUE;
-}
-
-/* One after the other: until an entry's pins are dropped they would keep what it shares with the
- * next.  Where links turn out not to tell, for one entry or for all, the rest is pruned by marks; and
- * if those cannot be had either, only the entry that needs them stays (G5). */
-static void
-prune_each_by_links (Sweep *sweep, const Targets *targets)
-{
-  const HfSweepStore *store = sweep->store;
-  gboolean pruned = FALSE;
-  for (guint i = 0; i < targets->n; i++)
-    {
-      HfTrashEntry *entry = sweep->batch->pdata[i];
-      g_autoptr (GError) by_links = NULL;
-      g_autoptr (GError) by_marks = NULL;
-      if (!pruned
-          && !store->prune_by_links (store->store, targets->pointers[i], sweep->report, &by_links))
-        {
-          pruned = prune_by_marks (sweep, targets, i, "links do not tell what an entry needs",
-                                   &by_marks);
-          if (!pruned)
-            {
-              hf_sweep_report_damaged (sweep->report, entry, by_marks);
-              continue;
-            }
-        }
-      finish_entry (sweep, entry);
-    }
-}
-
-static gboolean
-prune_batch (Sweep *sweep, const char *reason, GError **error)
-{
-  g_auto (Targets) targets = { 0 };
-  const HfSweepStore *store = sweep->store;
-  targets_init (&targets, sweep->batch);
-  if (reason == NULL
-      && !store->choose (store->store, targets.pointers, targets.n, sweep->report, &reason, error))
-    return FALSE;
-  if (!sweep->full && reason == NULL)
-    {
-      prune_each_by_links (sweep, &targets);
-      return TRUE;
-    }
-  if (!prune_by_marks (sweep, &targets, 0, reason, error))
-    return FALSE;
-  for (guint i = 0; i < targets.n; i++)
-    finish_entry (sweep, sweep->batch->pdata[i]);
-  return TRUE;
-}
-
-/* Steps 4 and 5, by one pruner at a time from the first decision to the last pin dropped. */
-static gboolean
-prune_and_finish (Sweep *sweep, GError **error)
-{
-  g_auto (HfLock) prune_lock = HF_LOCK_INIT;
-  const char *reason = NULL;
-  if (!hf_lock_take (sweep->installation, HF_LOCK_PRUNE, &prune_lock, error)
-      || !finish_pruned (sweep, &reason, error))
-    return FALSE;
-  return (sweep->batch->len == 0 && !sweep->full) || prune_batch (sweep, reason, error);
-}
-
 /* A root may have been made since the entries were looked at; now that they are locked, none can. */
 static gboolean
-leave_rooted (Sweep *sweep, GError **error)
+leave_rooted (HfSweepRun *sweep, GError **error)
 {
   if (sweep->keep == NULL || sweep->batch->len == 0)
     return TRUE;
@@ -309,22 +65,22 @@ leave_rooted (Sweep *sweep, GError **error)
 }
 
 static gboolean
-flush (Sweep *sweep, GError **error)
+flush (HfSweepRun *sweep, GError **error)
 {
   if (!leave_rooted (sweep, error))
     {
       g_ptr_array_set_size (sweep->batch, 0);
       return FALSE;
     }
-  delete_trees (sweep);
-  gboolean done = prune_and_finish (sweep, error);
+  hf_sweep_delete_trees (sweep);
+  gboolean done = hf_sweep_prune_and_finish (sweep, error);
   g_ptr_array_set_size (sweep->batch, 0);
   return done;
 }
 
 /* Puts @entry into the batch, or deals with it here. */
 static gboolean
-take_entry (Sweep *sweep, HfTrashEntry *taken, GError **error)
+take_entry (HfSweepRun *sweep, HfTrashEntry *taken, GError **error)
 {
   g_autoptr (HfTrashEntry) entry = taken;
   g_autoptr (GError) failed = NULL;
@@ -368,7 +124,7 @@ take_entry (Sweep *sweep, HfTrashEntry *taken, GError **error)
 }
 
 static gboolean
-settle_if_marked (Sweep *sweep, GError **error)
+settle_if_marked (HfSweepRun *sweep, GError **error)
 {
   g_auto (HfLock) lock = HF_LOCK_INIT;
   gboolean marked;
@@ -392,7 +148,7 @@ is_listed (const GPtrArray *entries, const char *path)
 
 /* What is out of service, or would be by now. */
 static GPtrArray *
-list_entries (Sweep *sweep, GError **error)
+list_entries (HfSweepRun *sweep, GError **error)
 {
   g_autoptr (GPtrArray) entries = hf_trash_list (sweep->installation, error);
   for (guint i = 0; entries != NULL && sweep->leaving != NULL && i < sweep->leaving->len; i++)
@@ -406,7 +162,7 @@ list_entries (Sweep *sweep, GError **error)
 
 /* What lay out of service in place has gone: nothing to settle is left, but what it has left empty. */
 static gboolean
-settle_rest (Sweep *sweep, GError **error)
+settle_rest (HfSweepRun *sweep, GError **error)
 {
   g_auto (HfLock) lock = HF_LOCK_INIT;
   gboolean marked;
@@ -421,7 +177,7 @@ settle_rest (Sweep *sweep, GError **error)
 }
 
 static gboolean
-sweep_entries (Sweep *sweep, GPtrArray *entries, GError **error)
+sweep_entries (HfSweepRun *sweep, GPtrArray *entries, GError **error)
 {
   while (entries->len > 0)
     {
@@ -436,7 +192,7 @@ sweep_entries (Sweep *sweep, GPtrArray *entries, GError **error)
  * it.  If the other one was killed, what it left is taken here.  Nothing is held meanwhile.  The lock is exclusive,
  * as a shared one would look like somebody who uses it. */
 static gboolean
-follow_others (Sweep *sweep, GError **error)
+follow_others (HfSweepRun *sweep, GError **error)
 {
   g_autoptr (GPtrArray) entries
       = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_trash_entry_free);
@@ -465,10 +221,10 @@ most_entries (void)
 }
 
 static void
-sweep_init (Sweep *sweep, HfInstallation *installation, const HfSweepStore *store,
+sweep_init (HfSweepRun *sweep, HfInstallation *installation, const HfSweepStore *store,
             HfSweepReport *report)
 {
-  *sweep = (Sweep){
+  *sweep = (HfSweepRun){
     .installation = installation, .store = store, .report = report, .full = report->full
   };
   report->full = FALSE;
@@ -478,7 +234,7 @@ sweep_init (Sweep *sweep, HfInstallation *installation, const HfSweepStore *stor
 }
 
 static void
-sweep_clear (Sweep *sweep)
+sweep_clear (HfSweepRun *sweep)
 {
   g_ptr_array_unref (sweep->batch);
   g_ptr_array_unref (sweep->others);
@@ -488,7 +244,7 @@ sweep_clear (Sweep *sweep)
 }
 
 static void
-use_ledger (Sweep *sweep, HfLedger *ledger)
+use_ledger (HfSweepRun *sweep, HfLedger *ledger)
 {
   sweep->ledger = sweep->installation->ledger = ledger;
   if (hf_ledger_is_dry (ledger))
@@ -496,7 +252,7 @@ use_ledger (Sweep *sweep, HfLedger *ledger)
 }
 
 static void
-end_ledger (Sweep *sweep)
+end_ledger (HfSweepRun *sweep)
 {
   hf_ledger_get (sweep->ledger, &sweep->report->bytes, &sweep->report->inodes);
   hf_ledger_free (sweep->ledger);
@@ -548,7 +304,7 @@ hf_sweep_needed (HfInstallation *installation, HfSweepReport *report, gboolean *
 
 /* Roots first: what one kept may go in this sweep. */
 static gboolean
-prepare (Sweep *sweep, GError **error)
+prepare (HfSweepRun *sweep, GError **error)
 {
   sweep->keep = hf_keep_load (sweep->installation, sweep->report->now, error);
   if (sweep->keep == NULL)
@@ -578,7 +334,7 @@ gboolean
 hf_sweep_all (HfInstallation *installation, const HfSweepStore *store, HfSweepReport *report,
               GError **error)
 {
-  Sweep sweep;
+  HfSweepRun sweep;
   sweep_init (&sweep, installation, store, report);
   use_ledger (&sweep, hf_ledger_new (report->dry_run, report->progress));
   gboolean prepared = prepare (&sweep, error);
@@ -608,7 +364,7 @@ gboolean
 hf_sweep_entry (HfInstallation *installation, HfTrashEntry *entry, const HfSweepStore *store,
                 HfSweepReport *report, GError **error)
 {
-  Sweep sweep;
+  HfSweepRun sweep;
   sweep_init (&sweep, installation, store, report);
   use_ledger (&sweep, installation->ledger);
   gboolean done

@@ -203,9 +203,10 @@ promise 'a runtime is held by what runs on it' an_app_of_an_old_runtime
 
 # sweep_to_journal STATUS: what is printed where a journal, which is all of $T/journal, has both streams.
 sweep_to_journal() {
-  local status=0
+  local status=0 stream
   : >"$T/journal"
-  JOURNAL_STREAM=$(stat -c %d:%i "$T/journal") hf sweep >>"$T/journal" 2>&1 || status=$?
+  stream=$(stat -c %d:%i "$T/journal")
+  JOURNAL_STREAM=$stream hf sweep >>"$T/journal" 2>&1 || status=$?
   equal $status "$1"
   cat "$T/journal"
 }

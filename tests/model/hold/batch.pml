@@ -54,12 +54,12 @@ inline finish_pruned()
   od
 }
 
-/* flush, from delete_trees on */
+/* flush, from hf_sweep_delete_trees on */
 inline flush()
 {
   left = batch;
   do
-  :: left != 0 ->                                /* delete_trees */
+  :: left != 0 ->                                /* hf_sweep_delete_trees */
      next_of(left);
 #ifdef FAULT_TREE_BEFORE_STATE
      delete_tree();
@@ -69,7 +69,7 @@ inline flush()
      kind = 0; d = 0
   :: else -> break
   od;
-  TAKE(prune_lock);                              /* prune_and_finish */
+  TAKE(prune_lock);                              /* hf_sweep_prune_and_finish */
   finish_pruned();
   left = batch;
   do

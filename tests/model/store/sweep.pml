@@ -31,10 +31,10 @@ inline flush()
 {
   left = batch;
   do
-  :: left != 0 -> next_of(left); begin_deletion(); delete_tree(); e = 0 /* delete_trees */
+  :: left != 0 -> next_of(left); begin_deletion(); delete_tree(); e = 0 /* hf_sweep_delete_trees */
   :: else -> break
   od;
-  TAKE_PRUNE;                                    /* prune_and_finish */
+  TAKE_PRUNE;                                    /* hf_sweep_prune_and_finish */
 #ifndef FAULT_PRUNED_LAST
   finish_pruned();
 #endif
