@@ -68,15 +68,14 @@ check_problems (const HfRoots *roots, GError **error)
 {
   for (guint i = 0; i < roots->problems->len; i++)
     {
-      const HfRootProblem *problem = roots->problems->pdata[i];
-      g_autofree char *text
-          = g_strdup_printf ("Root %s protects nothing: %s", problem->path, problem->why);
+      g_autofree char *text = hf_root_problem_describe (roots->problems->pdata[i]);
       hf_output_warning (text);
     }
   return roots->problems->len == 0
-         || hf_throw (error, HF_ERROR_DAMAGED,
-                      "%u of the roots make no sense: remove them, or write them anew",
-                      roots->problems->len);
+         || hf_throw (
+             error, HF_ERROR_DAMAGED,
+             "%u of the roots make no sense or cannot be read: remove them, or write them anew",
+             roots->problems->len);
 }
 
 static gboolean

@@ -312,7 +312,8 @@ hf_sweep_report_check (const HfSweepReport *report, GError **error)
   if (report->bad_roots > 0)
     return hf_throw (
         error, HF_ERROR_DAMAGED,
-        "%u of the roots make no sense: `holdfast root remove` them, or write them anew",
+        "%u of the roots make no sense or cannot be read: `holdfast root remove` them, or write"
+        " them anew",
         report->bad_roots);
   if (is_short (report))
     return hf_throw (error, HF_ERROR_NO_SPACE, "Only %s", report->pressure->short_of);

@@ -223,6 +223,21 @@ hf_branch_deployments (int branch_fd, GError **error)
 }
 
 /**
+ * hf_branch_in_service:
+ * @branch_fd: a branch directory
+ * @name: a deployment's name
+ *
+ * Returns: whether there is such a deployment, and its state is one in which it may be run
+ */
+gboolean
+hf_branch_in_service (int branch_fd, const char *name)
+{
+  HfDeploymentState state;
+  hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
+  return fd >= 0 && hf_deployment_get_state (fd, &state, NULL) && hf_state_in_service (state);
+}
+
+/**
  * hf_branch_prune:
  * @installation: an installation
  * @ref: a ref

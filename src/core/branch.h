@@ -20,6 +20,7 @@ gboolean hf_branch_sync (HfInstallation *installation, const HfRef *ref,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_branch_exists (HfInstallation *installation, const HfRef *ref);
 GPtrArray *hf_branch_deployments (int branch_fd, GError **error);
+gboolean hf_branch_in_service (int branch_fd, const char *name);
 gboolean hf_branch_prune (HfInstallation *installation, const HfRef *ref,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

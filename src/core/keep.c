@@ -148,11 +148,7 @@ hf_keep_warn (const HfKeep *keep, GPtrArray *warnings)
 {
   const HfRoots *roots = keep->roots;
   for (guint i = 0; i < roots->problems->len; i++)
-    {
-      const HfRootProblem *problem = roots->problems->pdata[i];
-      g_ptr_array_add (
-          warnings, g_strdup_printf ("Root %s protects nothing: %s", problem->path, problem->why));
-    }
+    g_ptr_array_add (warnings, hf_root_problem_describe (roots->problems->pdata[i]));
   for (guint i = 0; i < roots->all->len; i++)
     {
       const HfRoot *root = roots->all->pdata[i];

@@ -9,7 +9,7 @@
 #include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "deployment.h"
+#include "branch.h"
 #include "exports.h"
 #include "layout.h"
 #include "lock.h"
@@ -45,14 +45,6 @@ replacement_clear (Replacement *replacement)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Replacement, replacement_clear)
 
-static gboolean
-looks_in_service (int branch_fd, const char *name)
-{
-  HfDeploymentState state;
-  hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
-  return fd >= 0 && hf_deployment_get_state (fd, &state, NULL) && hf_state_in_service (state);
-}
-
 /* The old one is a directory here, or gone with `active` still naming it. */
 static gboolean
 look_at_old (Replacement *replacement, GError **error)
@@ -64,7 +56,7 @@ look_at_old (Replacement *replacement, GError **error)
   g_autofree char *held = hf_link_read (branch_fd, HF_HELD_LINK);
   replacement->active = g_strcmp0 (active, old) == 0;
   replacement->held = replacement->active && g_strcmp0 (held, old) == 0;
-  replacement->works = looks_in_service (branch_fd, old);
+  replacement->works = hf_branch_in_service (branch_fd, old);
   replacement->present = fstatat (branch_fd, old, &st, AT_SYMLINK_NOFOLLOW) == 0;
   if (!replacement->present && errno != ENOENT)
     return hf_throw_errno (error, "Cannot look at %s of %s", old, replacement->info->ref->full);

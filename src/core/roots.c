@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * All roots.  A file that makes no sense is reported and protects nothing; what cannot be listed or read
- * for another reason is an error, since nobody then knows what may go.
+ * All roots.  A file that makes no sense is reported and protects nothing.  One that cannot be read is reported,
+ * too, and since nobody knows what it keeps, it keeps everything that a root can keep.  What cannot be listed is
+ * an error.
  *
  * A root against a sweeper: a root is written by whoever holds the deployment's `.ref` shared, and a sweeper
  * reads roots.d/ while it holds `.ref` exclusively.  So either the root is there when it looks, or the
@@ -46,19 +47,48 @@ hf_roots_free (HfRoots *roots)
   g_hash_table_unref (roots->by_deployment);
   g_ptr_array_unref (roots->all);
   g_ptr_array_unref (roots->problems);
+  hf_root_free (roots->unread);
   g_free (roots);
 }
 
-static void
+static HfRootProblem *
 add_problem (HfRoots *roots, const char *path, const char *why)
 {
   HfRootProblem *problem = g_new0 (HfRootProblem, 1);
   problem->path = g_strdup (path);
   problem->why = g_strdup (why);
   g_ptr_array_add (roots->problems, problem);
+  return problem;
 }
 
-/* What is no file, or far too large, is no root.  One that cannot be read keeps something all the same. */
+static void
+add_unread (HfRoots *roots, const char *path, const char *why)
+{
+  add_problem (roots, path, why)->unread = TRUE;
+  if (roots->unread != NULL)
+    return;
+  roots->unread = g_new0 (HfRoot, 1);
+  roots->unread->path = g_strdup (path);
+  roots->unread->why = g_strdup (why);
+  roots->unread->standing = HF_ROOT_UNREADABLE;
+}
+
+/**
+ * hf_root_problem_describe:
+ * @problem: of a root
+ *
+ * Returns: (transfer full): what it means, for people
+ */
+char *
+hf_root_problem_describe (const HfRootProblem *problem)
+{
+  return g_strdup_printf (problem->unread
+                              ? "Root %s may keep anything until it can be read or is removed: %s"
+                              : "Root %s protects nothing: %s",
+                          problem->path, problem->why);
+}
+
+/* What is no file, or far too large. */
 static gboolean
 is_no_root (const GError *failed)
 {
@@ -90,7 +120,7 @@ load_root (HfRoots *roots, int space_fd, const char *space, const char *name, GE
   g_autofree char *valid = hf_root_path_parse (path, &failed);
   if (valid == NULL)
     {
-      add_problem (roots, path, failed->message);
+      (void)add_problem (roots, path, failed->message);
       return TRUE;
     }
   /* First: of one that is replaced between the two, what is noted is about none that is there. */
@@ -99,14 +129,19 @@ load_root (HfRoots *roots, int space_fd, const char *space, const char *name, GE
   g_autoptr (GBytes) bytes = hf_file_read (space_fd, name, ROOT_SIZE, &failed);
   if (bytes == NULL && errno == ENOENT)
     return TRUE; /* removed meanwhile */
-  if (bytes == NULL && !is_no_root (failed))
+  if (bytes == NULL && hf_errno_is_shortage (errno))
     {
       g_propagate_error (error, g_steal_pointer (&failed));
       return FALSE;
     }
+  if (bytes == NULL && !is_no_root (failed))
+    {
+      add_unread (roots, path, failed->message);
+      return TRUE;
+    }
   HfRoot *root = bytes == NULL ? NULL : hf_root_parse (path, bytes, &failed);
   if (root == NULL)
-    add_problem (roots, path, failed->message);
+    (void)add_problem (roots, path, failed->message);
   else
     {
       note_file (root, &st);
@@ -142,7 +177,7 @@ load_namespace (HfRoots *roots, int roots_fd, const char *parent, const char *na
   if (dir != NULL)
     return load_directory (roots, dir, name, load_root, error);
   if (errno == ENOTDIR || errno == ELOOP)
-    add_problem (roots, name, "it is not a directory");
+    (void)add_problem (roots, name, "it is not a directory");
   if (errno == ENOTDIR || errno == ELOOP || errno == ENOENT)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&failed));
@@ -204,12 +239,13 @@ hf_roots_load (HfInstallation *installation, GError **error)
  * @roots: roots
  * @deployment: the name of a deployment, COMMIT.SERIAL
  *
- * Returns: (transfer none) (nullable): a root that keeps it; one that ended counts until it is dropped
+ * Returns: (transfer none) (nullable): a root that keeps it, or may; one that ended counts until it is dropped
  */
 const HfRoot *
 hf_roots_find (const HfRoots *roots, const char *deployment)
 {
-  return g_hash_table_lookup (roots->by_deployment, deployment);
+  const HfRoot *root = g_hash_table_lookup (roots->by_deployment, deployment);
+  return root != NULL ? root : roots->unread;
 }
 
 /**

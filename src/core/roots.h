@@ -8,11 +8,12 @@
 #include "installation.h"
 #include "root.h"
 
-/* A file of roots.d/ that is no root. */
+/* A file of roots.d/ that is no root, or cannot be read. */
 typedef struct
 {
   char *path; /* owned; NAMESPACE/NAME */
   char *why;  /* owned */
+  gboolean unread;
 } HfRootProblem;
 
 typedef struct
@@ -20,12 +21,14 @@ typedef struct
   GPtrArray *all;      /* owned; of HfRoot, by name */
   GPtrArray *problems; /* owned; of HfRootProblem */
   GHashTable *by_deployment;
+  HfRoot *unread; /* owned; one that cannot be read, and so may keep anything; else NULL */
 } HfRoots;
 
 HfRoots *hf_roots_load (HfInstallation *installation, GError **error);
 void hf_roots_free (HfRoots *roots);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfRoots, hf_roots_free)
 
+char *hf_root_problem_describe (const HfRootProblem *problem);
 const HfRoot *hf_roots_find (const HfRoots *roots, const char *deployment);
 void hf_roots_check_links (HfInstallation *installation, HfRoots *roots);
 gboolean hf_roots_any_ended (const HfRoots *roots);

@@ -104,6 +104,8 @@ static void
 add_roots (const HfWhy *why, HfWhySubject *subject)
 {
   const GPtrArray *all = why->keep->roots->all;
+  if (why->keep->roots->unread != NULL)
+    add_reason (subject, HF_WHY_ROOT, NULL)->root = why->keep->roots->unread;
   for (guint i = 0; i < all->len; i++)
     if (strcmp (((const HfRoot *)all->pdata[i])->deployment, subject->name) == 0)
       add_reason (subject, HF_WHY_ROOT, NULL)->root = all->pdata[i];

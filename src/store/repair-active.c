@@ -37,21 +37,6 @@ hf_repair_wants (const HfRepair *repair, const HfRef *ref)
   return only == NULL;
 }
 
-/**
- * hf_repair_in_service:
- * @branch_fd: a branch directory
- * @name: a deployment's name
- *
- * Returns: whether there is such a deployment, and its state is one in which it may be run
- */
-gboolean
-hf_repair_in_service (int branch_fd, const char *name)
-{
-  HfDeploymentState state;
-  hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
-  return fd >= 0 && hf_deployment_get_state (fd, &state, NULL) && hf_state_in_service (state);
-}
-
 /* The newest deployment in service: serials begin with the time. */
 static char *
 choose (int branch_fd, GError **error)
@@ -61,7 +46,7 @@ choose (int branch_fd, GError **error)
   for (guint i = 0; names != NULL && i < names->len; i++)
     {
       const char *name = names->pdata[i];
-      if (hf_repair_in_service (branch_fd, name)
+      if (hf_branch_in_service (branch_fd, name)
           && (best == NULL || strcmp (strchr (name, '.'), strchr (best, '.')) > 0))
         best = name;
     }

@@ -82,7 +82,8 @@ look_at_root (HfRepair *repair, GError **error)
 static void
 find_unsettled (HfRepair *repair, const char *path, const char *cause)
 {
-  (void)hf_repair_find (repair, path, cause, "is removed, as after a crash");
+  g_ptr_array_add (repair->debris,
+                   hf_repair_find (repair, path, cause, "is removed, as after a crash"));
   repair->settle = repair->sweep = TRUE;
 }
 

@@ -22,10 +22,18 @@
 /* Of one deployment that lost everything, every file is a finding; these are told one by one. */
 #define MOST_TOLD 20
 
+static gboolean
+looks_in_service (const HfRepair *repair, const HfSubject *subject)
+{
+  return hf_branch_in_service (repair->store->installation->root_fd, subject->path);
+}
+
 static void
 say (HfRepair *repair, HfSubject *subject)
 {
   g_autofree char *obstacle = hf_subject_obstacle (subject, repair);
+  if (obstacle != NULL && repair->lost == NULL && !looks_in_service (repair, subject))
+    repair->lost = hf_ref_copy (subject->ref);
   g_autofree char *mending
       = hf_subject_lacks (subject)
             ? g_strdup_printf ("%s is built anew, and what is lost is fetched from remote %s",
@@ -115,14 +123,6 @@ mend (HfRepair *repair, HfSubject *subject, GError **error)
   return build_anew (repair, subject, bad, error);
 }
 
-static gboolean
-looks_in_service (const HfSubject *subject)
-{
-  HfDeploymentState state;
-  return subject->dir_fd >= 0 && hf_deployment_get_state (subject->dir_fd, &state, NULL)
-         && hf_state_in_service (state);
-}
-
 /* Those of them that look as if they were in service, or the others. */
 static void
 mend_all (HfRepair *repair, GPtrArray *subjects, gboolean in_service)
@@ -132,7 +132,7 @@ mend_all (HfRepair *repair, GPtrArray *subjects, gboolean in_service)
       HfSubject *subject = subjects->pdata[i];
       g_autoptr (GError) failed = NULL;
       if ((subject->damages->len == 0 && g_hash_table_size (subject->needs) == 0)
-          || looks_in_service (subject) != in_service)
+          || looks_in_service (repair, subject) != in_service)
         continue;
       (void)!mend (repair, subject, &failed);
       for (guint j = 0; j < subject->findings->len; j++)

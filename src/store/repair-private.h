@@ -14,13 +14,15 @@
 struct HfRepair
 {
   HfRepairOptions options;
-  GPtrArray *findings;  /* owned; of HfFinding */
-  GPtrArray *only;      /* owned; of HfRef, to look at no other; or %NULL */
-  HfStore *store;       /* not owned; %NULL while the skeleton is looked at */
-  HfVerify *verify;     /* owned */
-  gboolean settle;      /* what was found is settled as after a crash */
-  gboolean sweep;       /* what was found or done leaves something to sweep */
-  gboolean full;        /* and something that only a full sweep finds */
+  GPtrArray *findings; /* owned; of HfFinding */
+  GPtrArray *only;     /* owned; of HfRef, to look at no other; or %NULL */
+  HfStore *store;      /* not owned; %NULL while the skeleton is looked at */
+  HfVerify *verify;    /* owned */
+  gboolean settle;     /* what was found is settled as after a crash */
+  GPtrArray *debris;   /* owned; of HfFinding, not owned: what that removes */
+  HfRef *lost;         /* owned; what is deployed, does not look so and cannot be mended; or NULL */
+  gboolean sweep;      /* what was found or done leaves something to sweep */
+  gboolean full;       /* and something that only a full sweep finds */
   HfSweepReport *swept; /* owned; what that sweep did; or %NULL */
 };
 
@@ -34,7 +36,6 @@ void hf_finding_settle (HfFinding *finding, const GError *failed);
 /* repair-active.c */
 gboolean hf_repair_active (HfRepair *repair, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_repair_wants (const HfRepair *repair, const HfRef *ref);
-gboolean hf_repair_in_service (int branch_fd, const char *name);
 
 /* repair-deployment.c */
 gboolean hf_repair_deployments (HfRepair *repair, GError **error) G_GNUC_WARN_UNUSED_RESULT;

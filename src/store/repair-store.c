@@ -149,7 +149,7 @@ look_for_refs (const HfRef *ref, int branch_fd, gpointer data, GError **error)
   for (guint i = 0; names != NULL && i < names->len; i++)
     {
       g_autofree char *commit = NULL;
-      if (hf_repair_in_service (branch_fd, names->pdata[i])
+      if (hf_branch_in_service (branch_fd, names->pdata[i])
           && hf_deployment_name_parse (names->pdata[i], &commit, NULL))
         look_for_ref (data, commit);
     }

@@ -10,6 +10,8 @@
 #include "repair.h"
 
 #include "base/error.h"
+#include "base/fd.h"
+#include "core/layout.h"
 #include "core/lock.h"
 #include "core/settle.h"
 #include "prune.h"
@@ -37,6 +39,7 @@ hf_repair_new (const HfRepairOptions *options)
   HfRepair *repair = g_new0 (HfRepair, 1);
   repair->options = *options;
   repair->findings = g_ptr_array_new_with_free_func ((GDestroyNotify)finding_free);
+  repair->debris = g_ptr_array_new ();
   return repair;
 }
 
@@ -49,7 +52,9 @@ hf_repair_free (HfRepair *repair)
 {
   if (repair == NULL)
     return;
+  g_ptr_array_unref (repair->debris);
   g_ptr_array_unref (repair->findings);
+  hf_ref_free (repair->lost);
   hf_verify_free (repair->verify);
   g_clear_pointer (&repair->only, g_ptr_array_unref);
   hf_sweep_report_free (repair->swept);
@@ -169,14 +174,38 @@ hf_finding_settle (HfFinding *finding, const GError *failed)
     finding->reason = g_strdup (failed->message);
 }
 
-/* Under `lock`.  Everything that is deployed looks like it by now. */
+static gboolean
+throw_unwanted (const HfRef *ref, GError **error)
+{
+  return hf_throw (error, HF_ERROR_DAMAGED,
+                   "it stays, as settling it would uninstall %s, which is damaged still",
+                   ref->full);
+}
+
+/* Everything that is deployed looks like it by now, unless it could not be mended. */
+static gboolean
+check_wanted (const HfRef *ref, int branch_fd, gpointer data, GError **error)
+{
+  g_autofree char *active = hf_link_read (branch_fd, HF_ACTIVE_LINK);
+  g_autoptr (GPtrArray) names = hf_branch_deployments (branch_fd, error);
+  gboolean any = active != NULL;
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    any |= hf_branch_in_service (branch_fd, names->pdata[i]);
+  if (names == NULL || !any || (active != NULL && hf_branch_in_service (branch_fd, active)))
+    return names != NULL;
+  return throw_unwanted (ref, error);
+}
+
+/* Where a crash has left the mark, it is settled as by any other command. */
 static gboolean
 settle (HfRepair *repair, GError **error)
 {
   HfInstallation *installation = repair->store->installation;
   g_auto (HfLock) lock = HF_LOCK_INIT;
-  gboolean pending;
+  gboolean marked, pending;
   return hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
+         && hf_unsettled_is_marked (installation, &marked, error)
+         && (marked || hf_branches_visit (installation, check_wanted, NULL, error))
          && hf_change_begin (installation, &pending, error) && hf_settle (installation, error);
 }
 
@@ -211,11 +240,25 @@ finish_findings (HfRepair *repair, const GError *failed)
     }
 }
 
+static void
+leave_debris (HfRepair *repair, const GError *failed)
+{
+  for (guint i = 0; i < repair->debris->len; i++)
+    hf_finding_settle (repair->debris->pdata[i], failed);
+}
+
 static gboolean
 finish (HfRepair *repair, GError **error)
 {
   g_autoptr (GError) failed = NULL;
-  if ((!repair->settle || settle (repair, &failed)) && (!repair->sweep || sweep (repair, &failed)))
+  gboolean settled = !repair->settle || settle (repair, &failed);
+  if (hf_error_is (failed, HF_ERROR_DAMAGED))
+    {
+      leave_debris (repair, failed);
+      g_clear_error (&failed);
+      settled = TRUE;
+    }
+  if (settled && (!repair->sweep || sweep (repair, &failed)))
     {
       finish_findings (repair, NULL);
       return TRUE;
@@ -249,5 +292,10 @@ hf_repair_installation (HfRepair *repair, HfStore *store, GError **error)
       && (!hf_repair_exports (repair, error) || !hf_repair_entries (repair, error)
           || !hf_repair_debris (repair, error) || !hf_repair_store (repair, error)))
     return FALSE;
-  return repair->options.dry_run || finish (repair, error);
+  if (!repair->options.dry_run)
+    return finish (repair, error);
+  g_autoptr (GError) unwanted = NULL;
+  if (repair->lost != NULL && !throw_unwanted (repair->lost, &unwanted))
+    leave_debris (repair, unwanted);
+  return TRUE;
 }

@@ -533,6 +533,19 @@ damage 'an entry of removed/ has no record' 'removed/.*deployment: is missing: i
 damage 'the record of an entry of removed/ is garbage' 'removed/.*: is no record' removed_garbage
 damage 'the state of an entry of removed/ means nothing' 'removed/.*: has mode 0604' removed_state
 
+# Settling would take a deployment that is not there for one that was removed.
+debris_beside_it() {
+  undamaged
+  lose "$D/tree/files/bin/hello"
+  rm -r "$D"
+  hf remote-delete test
+  left_directories
+  left_as_it_is 'Left deploy/app/org.example.Empty.*would uninstall app/org.example.Hello'
+  hf remote-add --no-verify test "$REMOTE"
+  mended
+}
+promise 'debris is no reason to give up an image that cannot be mended now' debris_beside_it
+
 strangers() {
   undamaged
   mkdir "$INST/mine" "$INST/deploy/theirs"

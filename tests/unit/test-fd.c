@@ -130,6 +130,25 @@ test_write_new (Fixture *fixture, gconstpointer data)
 }
 
 static void
+test_replace (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  put_file (fixture->dir_fd, "file", "former", 0600);
+  put_file (fixture->dir_fd, "file.new", "of a crash", 0600);
+  g_assert_true (hf_file_replace (fixture->dir_fd, "file.new", "file", "text", 4, 0644, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (mode_at (fixture->dir_fd, "file"), ==, 0644);
+  g_assert_false (exists (fixture->dir_fd, "file.new"));
+  put_dir (fixture->dir_fd, "directory", 0755);
+  g_assert_false (
+      hf_file_replace (fixture->dir_fd, "file.new", "directory", "text", 4, 0644, &error));
+  g_assert_error (error, HF_ERROR, HF_ERROR_FAILED);
+  g_assert_false (exists (fixture->dir_fd, "file.new"));
+  g_autoptr (GBytes) bytes = hf_file_read (fixture->dir_fd, "file", 100, NULL);
+  g_assert_cmpmem (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), "text", 4);
+}
+
+static void
 test_mkdir (Fixture *fixture, gconstpointer data)
 {
   mode_t mask = umask (077);
@@ -196,6 +215,7 @@ main (int argc, char **argv)
   ADD ("a file is read up to its limit and not past it", test_read_limit);
   ADD ("what is no regular file is not read and never waited for", test_read_other);
   ADD ("a new file has its exact mode and replaces nothing", test_write_new);
+  ADD ("a file is replaced as a whole, or stays", test_replace);
   ADD ("a new directory has its exact mode and an old one is left", test_mkdir);
   ADD ("only a symlink is read as one", test_link_read);
   ADD ("a listing has all but the directory and its parent", test_listing);

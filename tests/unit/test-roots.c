@@ -162,6 +162,29 @@ test_starved (Fixture *fixture, gconstpointer data)
   run_child (load_starved, fixture->installation);
 }
 
+/* What one that cannot be read keeps, nobody knows. */
+static void
+load_forbidden (gpointer data)
+{
+  g_autoptr (HfRoots) roots = load (data);
+  g_assert_cmpuint (roots->all->len, ==, 0);
+  g_assert_cmpuint (roots->problems->len, ==, 1);
+  g_autofree char *told = hf_root_problem_describe (roots->problems->pdata[0]);
+  g_assert_nonnull (strstr (told, "local/mine may keep anything"));
+  g_assert_cmpstr (hf_roots_find (roots, "whatever")->path, ==, "local/mine");
+}
+
+static void
+test_unreadable (Fixture *fixture, gconstpointer data)
+{
+  if (!skip_unless_root ("it becomes a user who may not read a root"))
+    return;
+  g_autofree char *name = deploy (fixture->installation, APP, 'a');
+  add_root (fixture->installation, "local/mine", APP, NULL);
+  g_assert_no_errno (fchmodat (fixture->installation->root_fd, MINE, 0600, 0));
+  run_unprivileged (load_forbidden, fixture->installation);
+}
+
 static void
 test_removed (Fixture *fixture, gconstpointer data)
 {
@@ -260,6 +283,7 @@ main (int argc, char **argv)
   ADD ("what cannot be is refused and changes nothing", test_refused);
   ADD ("one that makes no sense is told of, and hides no other", test_bad);
   ADD ("a shortage of descriptors hides none", test_starved);
+  ADD ("one that cannot be read keeps everything", test_unreadable);
   ADD ("what the last root kept goes with it", test_removed);
   ADD ("what takes a deployment's place is kept in its place", test_moved);
   ADD ("one that ended goes, unless it was made anew", test_ended);
