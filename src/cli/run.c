@@ -3,18 +3,30 @@
  * holdfast run: starts an instance.  Options end at the ref: whatever follows is the instance's
  * own.
  */
-#include "core/runtime.h"
 #include "launch/launch.h"
 #include "options.h"
 
-/* Whether the runtime is not where the application is: most find it there, and need no other
- * installation to be looked at. */
-static gboolean
-needs_others (const HfFound *found)
+typedef struct
 {
-  const char *name = found->deployed->info->runtime;
-  g_autoptr (HfRef) runtime = name == NULL ? NULL : hf_ref_parse (name, NULL);
-  return runtime != NULL && !hf_runtime_find (found->installation, runtime, NULL);
+  HfProgram *program;
+  const HfFound *found;
+  GPtrArray *opened; /* owned; or %NULL */
+} Others;
+
+static void
+others_clear (Others *others)
+{
+  g_clear_pointer (&others->opened, g_ptr_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Others, others_clear)
+
+static const GPtrArray *
+open_others (gpointer data)
+{
+  Others *others = data;
+  if (others->opened == NULL)
+    others->opened = hf_program_open_others (others->program, others->found->installation);
+  return others->opened;
 }
 
 /* @text with @arch in it, whatever it says of that itself. */
@@ -63,12 +75,11 @@ hf_command_run (HfProgram *program, int argc, char **argv, int *status, GError *
   g_autofree char *name = arch == NULL ? g_strdup (argv[1]) : name_arch (argv[1], arch, error);
   if (name == NULL || !hf_program_find (program, name, branch, &found, error))
     return FALSE;
-  g_autoptr (GPtrArray) others = NULL;
-  if (needs_others (&found))
-    others = hf_program_open_others (program, found.installation);
+  g_auto (Others) others = { program, &found, NULL };
   const HfLaunch launch = {
     .installation = found.installation,
-    .others = others,
+    .others = open_others,
+    .others_data = &others,
     .ref = found.deployed->ref,
     .command = command,
     .args = (const char *const *)argv + 2,

@@ -59,24 +59,29 @@ read_metadata (const HfLease *lease, GError **error)
   return NULL;
 }
 
+/* Returns FALSE with an error only if there may be one that cannot be had. */
+static gboolean
+try_runtime (HfInstallation *installation, const HfRef *runtime, HfLease **out, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  *out = hf_lease_acquire (installation, runtime, &failure);
+  if (*out != NULL || hf_error_is (failure, HF_ERROR_NOT_FOUND))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
 /* In the app's own installation, else in one of the others. */
 static HfLease *
 acquire_runtime (const HfLaunch *launch, const HfRef *runtime, GError **error)
 {
-  guint n_others = launch->others == NULL ? 0 : launch->others->len;
-  for (guint i = 0; i <= n_others; i++)
-    {
-      g_autoptr (GError) failure = NULL;
-      HfInstallation *place = i == 0 ? launch->installation : launch->others->pdata[i - 1];
-      HfLease *lease = hf_lease_acquire (place, runtime, &failure);
-      if (lease != NULL)
-        return lease;
-      if (!hf_error_is (failure, HF_ERROR_NOT_FOUND))
-        {
-          g_propagate_error (error, g_steal_pointer (&failure));
-          return NULL;
-        }
-    }
+  HfLease *lease;
+  if (!try_runtime (launch->installation, runtime, &lease, error) || lease != NULL)
+    return lease;
+  const GPtrArray *others = launch->others == NULL ? NULL : launch->others (launch->others_data);
+  for (guint i = 0; others != NULL && i < others->len; i++)
+    if (!try_runtime (others->pdata[i], runtime, &lease, error) || lease != NULL)
+      return lease;
   (void)hf_throw (error, HF_ERROR_NOT_FOUND,
                   "%s needs %s, which is not installed: try `holdfast install %s`",
                   launch->ref->full, runtime->full, runtime->full);

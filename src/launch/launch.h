@@ -8,11 +8,15 @@
 #include "core/installation.h"
 #include "core/ref.h"
 
+/* Tells in which installations a runtime may be that is not where the application is: (transfer none)
+ * (element-type HfInstallation), to be looked at in that order. */
+typedef const GPtrArray *(*HfLaunchOthers) (gpointer data);
+
 typedef struct
 {
   HfInstallation *installation; /* not owned; where the ref is deployed */
-  const GPtrArray
-      *others; /* not owned; of HfInstallation: where its runtime may be, too; or %NULL */
+  HfLaunchOthers others;        /* or %NULL; called only if the runtime is not there */
+  gpointer others_data;
   const HfRef *ref;
   const char *command;     /* instead of the image's own, or %NULL */
   const char *const *args; /* for the command, %NULL-terminated */

@@ -158,6 +158,23 @@ by_force() {
 }
 promise 'by force it is, and comes back' by_force
 
+# The app was leased as it was before an update to a runtime that only another installation has.
+another_runtime_meanwhile() {
+  extra_on_the_system
+  INST=$SYSTEM
+  hf install test "$HELLO"
+  stopped lease-opened run org.example.Hello
+  as_root --installation=extra install "$FIXTURES/platform-1" --ref="${PLATFORM%/1}/2"
+  cp -a "$FIXTURES/hello-2" "$T/image"
+  sed -i '/^runtime=/s,/1$,/2,' "$T/image/metadata"
+  hf install "$T/image" --ref="$HELLO"
+  equal "$(hf list --columns=ref)" "$(printf '%s\n' "$HELLO" "$PLATFORM")"
+  hf uninstall --force-remove "$PLATFORM"
+  continued 0
+  equal "$(cat "$T/output")" 'Hello from org.example.Hello 2'
+}
+promise 'a launch that an update overtakes finds the new runtime wherever it is' another_runtime_meanwhile
+
 given_up_for_want_of_room() {
   extra_on_the_system
   as_root config --set give-up-unused yes
