@@ -158,6 +158,8 @@ calls() { # SUMMARY of strace -c
 removal_reads_nothing() {
   need strace 'it counts system calls'
   installed archive-1 "$HELLO" "$OTHER"
+  # Of what it exports, names go and caches are made anew; a runtime exports nothing.
+  hf config --set exports no
   traced -c -o "$T/small" "$HOLDFAST" --installation="$INST" uninstall "$HELLO"
   traced -c -o "$T/large" "$HOLDFAST" --installation="$INST" uninstall --force-remove "$PLATFORM"
   local small large
