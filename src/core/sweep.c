@@ -207,6 +207,7 @@ follow_others (HfSweepRun *sweep, GError **error)
       g_ptr_array_add (entries, entry);
     }
   g_ptr_array_set_size (sweep->others, 0);
+  sweep->full = FALSE; /* all was looked at already */
   return sweep_entries (sweep, entries, error);
 }
 
@@ -339,9 +340,10 @@ hf_sweep_all (HfInstallation *installation, const HfSweepStore *store, HfSweepRe
   use_ledger (&sweep, hf_ledger_new (report->dry_run, report->progress));
   gboolean prepared = prepare (&sweep, error);
   g_autoptr (GPtrArray) entries = prepared ? list_entries (&sweep, error) : NULL;
-  gboolean done
-      = entries != NULL && sweep_entries (&sweep, entries, error) && follow_others (&sweep, error)
-        && hf_pressure_relieve (installation, store, report, error) && settle_rest (&sweep, error);
+  gboolean done = entries != NULL && sweep_entries (&sweep, entries, error)
+                  && (sweep.others->len == 0 || follow_others (&sweep, error))
+                  && hf_pressure_relieve (installation, store, report, error)
+                  && settle_rest (&sweep, error);
   end_ledger (&sweep);
   sweep_clear (&sweep);
   return done;
