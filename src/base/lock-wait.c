@@ -64,6 +64,35 @@ hf_lock_wait_start (int fd)
   return pid_fd;
 }
 
+/* Milliseconds as poll(2) has them, rounded up so that the deadline has passed afterwards. */
+static int
+remaining (gint64 deadline)
+{
+  if (deadline < 0)
+    return -1;
+  gint64 left = (deadline - g_get_monotonic_time () + 999) / 1000;
+  return (int)CLAMP (left, 0, G_MAXINT);
+}
+
+/**
+ * hf_lock_wait_poll:
+ * @polled: (array length=n): pidfds from hf_lock_wait_start(), and whatever else is waited for
+ * @n: how many they are
+ * @deadline: in microseconds of g_get_monotonic_time(), or -1 to wait as long as it takes
+ *
+ * Returns: how many of them are ready, as poll(2) does: 0 if @deadline has passed, -1 with `errno` set on
+ *   failure
+ */
+int
+hf_lock_wait_poll (struct pollfd *polled, guint n, gint64 deadline)
+{
+  int ready;
+  do
+    ready = poll (polled, n, remaining (deadline));
+  while (ready < 0 && errno == EINTR);
+  return ready;
+}
+
 /**
  * hf_lock_wait_end:
  * @pid_fd: from hf_lock_wait_start()

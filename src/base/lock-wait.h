@@ -7,6 +7,8 @@
 #pragma once
 
 #include <glib.h>
+#include <poll.h>
 
 int hf_lock_wait_start (int fd);
+int hf_lock_wait_poll (struct pollfd *polled, guint n, gint64 deadline);
 gboolean hf_lock_wait_end (int pid_fd) G_GNUC_WARN_UNUSED_RESULT;

@@ -181,23 +181,10 @@ end_all (const GArray *polled, GError **error)
   return all || hf_throw (error, HF_ERROR_FAILED, "The file system cannot wait for a lock");
 }
 
-/* Milliseconds as poll(2) has them, rounded up so that the deadline has passed afterwards. */
-static int
-remaining (gint64 deadline)
-{
-  if (deadline < 0)
-    return -1;
-  gint64 left = (deadline - g_get_monotonic_time () + 999) / 1000;
-  return (int)CLAMP (left, 0, G_MAXINT);
-}
-
 static gboolean
 poll_all (const GArray *polled, gint64 deadline, gboolean *out_any, GError **error)
 {
-  int ready;
-  do
-    ready = poll ((struct pollfd *)polled->data, polled->len, remaining (deadline));
-  while (ready < 0 && errno == EINTR);
+  int ready = hf_lock_wait_poll ((struct pollfd *)polled->data, polled->len, deadline);
   *out_any = ready > 0;
   return ready >= 0 || hf_throw_errno (error, "Cannot wait");
 }

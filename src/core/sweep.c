@@ -8,22 +8,27 @@
 #include "sweep-private.h"
 
 #include "base/error.h"
-#include "base/ofd-lock.h"
+#include "base/fd.h"
+#include "base/lock-wait.h"
 #include "base/test-hook.h"
 #include "branch.h"
 #include "holders.h"
 #include "keep.h"
+#include "layout.h"
 #include "lock.h"
 #include "pressure.h"
 #include "settle.h"
 #include "trash.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 
 /* A prune by marks is paid once a batch, and each entry of it has two descriptors open. */
 #define BATCH             100
 #define ENTRY_DESCRIPTORS 2
+
+#define PATIENCE          (30 * G_USEC_PER_SEC) /* with another sweeper */
 
 /* An entry of staging/ that is held is an install at work, not something in use. */
 static void
@@ -188,27 +193,47 @@ sweep_entries (HfSweepRun *sweep, GPtrArray *entries, GError **error)
   return flush (sweep, error);
 }
 
+/* Until nobody has it, it has gone or @deadline has passed; the sweep that follows finds out which. */
+static void
+await_other (const HfTrashEntry *other, gint64 deadline)
+{
+  struct pollfd polled = { .fd = -1, .events = POLLIN };
+  hf_autofd int fd = hf_open_beneath (other->dir_fd, HF_REF_FILE, O_RDWR | O_NONBLOCK, 0);
+  if (fd >= 0)
+    polled.fd = hf_lock_wait_start (fd);
+  hf_fd_clear (&fd);
+  if (polled.fd < 0)
+    return;
+  (void)hf_lock_wait_poll (&polled, 1, deadline);
+  (void)!hf_lock_wait_end (polled.fd);
+}
+
 /* What another sweeper is at is not swept before that has come to its end: whoever asked for this sweep counts on
- * it.  If the other one was killed, what it left is taken here.  Nothing is held meanwhile.  The lock is exclusive,
- * as a shared one would look like somebody who uses it. */
+ * it.  If the other one was killed, what it left is taken here.  Nothing is held meanwhile.  But a sweeper may be
+ * stopped, and anybody who may write a `.ref` can lock it as one does: after a while that is a holder like any
+ * other. */
 static gboolean
 follow_others (HfSweepRun *sweep, GError **error)
 {
+  gint64 deadline = g_get_monotonic_time () + (HF_TEST_FLAG ("EAGER") ? 0 : PATIENCE);
+  g_autoptr (GPtrArray) others = g_steal_pointer (&sweep->others);
   g_autoptr (GPtrArray) entries
       = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_trash_entry_free);
-  for (guint i = 0; i < sweep->others->len; i++)
+  sweep->others = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_trash_entry_free);
+  for (guint i = 0; i < others->len; i++)
     {
-      const HfTrashEntry *other = sweep->others->pdata[i];
+      HfTrashEntry *other = others->pdata[i];
       HF_TEST_HOOK ("other-awaited");
-      if (hf_ofd_lock (other->ref_fd, HF_OFD_EXCLUSIVE, HF_OFD_WAIT))
-        hf_ofd_unlock (other->ref_fd);
+      await_other (other, deadline);
       HfTrashEntry *entry = hf_trash_entry_new_at (sweep->installation, other->path);
       entry->in_place = other->in_place;
       g_ptr_array_add (entries, entry);
     }
-  g_ptr_array_set_size (sweep->others, 0);
   sweep->full = FALSE; /* all was looked at already */
-  return sweep_entries (sweep, entries, error);
+  gboolean done = sweep_entries (sweep, entries, error);
+  for (guint i = 0; i < sweep->others->len; i++)
+    report_held (sweep, sweep->others->pdata[i]);
+  return done;
 }
 
 /* Half of the descriptors that we may have are for the rest of the work. */
@@ -321,8 +346,8 @@ prepare (HfSweepRun *sweep, GError **error)
  * @store: the store's part
  * @report: what was done is added to it, also on failure
  *
- * Deletes every entry that nothing holds, and the objects that only those needed, or waits until another sweeper
- * that is at one has done so; then gives up what is only
+ * Deletes every entry that nothing holds, and the objects that only those needed, or waits for a while until another
+ * sweeper that is at one has done so; then gives up what is only
  * kept, if there is too little room.  If @report asks for a dry run, it goes the same way with a ledger in which things go and on disk stay.  Then what
  * only a try can tell counts as done: a file that is immutable would keep its entry.
  *

@@ -371,17 +371,13 @@ lock_ref (HfTrashEntry *entry, GError **error)
                     && flock (entry->ref_fd, LOCK_EX | LOCK_NB) == 0;
   if (locked)
     return verify (entry, error);
-  if (hf_ofd_refused (errno) && hf_ofd_held_exclusively (entry->ref_fd))
-    {
-      entry->busy = TRUE;
-      return HF_TRASH_GONE;
-    }
   if (hf_ofd_refused (errno))
     {
+      entry->busy = hf_ofd_held_exclusively (entry->ref_fd);
       hf_ofd_unlock (entry->ref_fd);
-      /* For the report only; it is being used, and may be published or restored under our eyes. */
+      /* For the report only; it is being used, and may be published, restored or deleted under our eyes. */
       entry->info = hf_deployment_read (entry->dir_fd, NULL);
-      return HF_TRASH_HELD;
+      return entry->busy ? HF_TRASH_GONE : HF_TRASH_HELD;
     }
   (void)hf_throw_errno (error, "Cannot lock its %s", HF_REF_FILE);
   return HF_TRASH_DAMAGED;

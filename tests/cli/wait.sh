@@ -205,6 +205,17 @@ is_killed() {
 promise 'a sweep that meets another is not done before that is' another_is_at_it goes_on
 promise 'a sweep that meets another which is killed does its work' another_is_at_it is_killed
 
+another_is_stopped() {
+  installed archive-1 "$HELLO"
+  hf uninstall "$HELLO"
+  stopped batch-locked sweep
+  HOLDFAST_TEST_EAGER=1 expect_error 4 "$HELLO is in use" hf sweep --quiet
+  continued 0
+  nothing_out_of_service
+  repository_is_whole
+}
+promise 'a sweep that meets one which stands still says so, and ends' another_is_stopped
+
 nothing_to_wait_for() {
   installed archive-1 "$HELLO"
   expect 0 hf sweep --wait
