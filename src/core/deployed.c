@@ -34,9 +34,17 @@ hf_deployed_free (HfDeployed *deployed)
   g_free (deployed);
 }
 
-/* Returns NULL without an error where what `active` named is no longer there or in service. */
+/* What is complete and not active is what an install that was cut short has left, or is just about to publish. */
+static gboolean
+stands (HfDeploymentState state, HfStanding standing)
+{
+  return standing == HF_STANDING_ACTIVE ? hf_state_in_service (state) : state == HF_STATE_SETTLED;
+}
+
+/* Returns NULL without an error where what is named is not there or in service, or not any more. */
 static HfDeployed *
-deployed_open (HfInstallation *installation, const HfRef *ref, const char *name, GError **error)
+deployed_open (HfInstallation *installation, const HfRef *ref, const char *name,
+               HfStanding standing, GError **error)
 {
   g_autofree char *path = g_strconcat (ref->full, "/", name, NULL);
   hf_autofd int fd = hf_open_beneath (installation->deploy_fd, path, O_PATH | O_DIRECTORY, 0);
@@ -53,7 +61,7 @@ deployed_open (HfInstallation *installation, const HfRef *ref, const char *name,
       g_prefix_error (error, "%s of %s is damaged: ", path, installation->path);
       return NULL;
     }
-  if (!hf_state_in_service (state))
+  if (!stands (state, standing))
     return NULL;
   g_autoptr (GError) failed = NULL;
   g_autoptr (HfDeploymentInfo) info = hf_deployment_read (fd, &failed);
@@ -69,6 +77,7 @@ deployed_open (HfInstallation *installation, const HfRef *ref, const char *name,
   deployed->name = g_strdup (name);
   deployed->path = g_strconcat (HF_DEPLOY_DIR "/", path, NULL);
   deployed->info = g_steal_pointer (&info);
+  deployed->standing = standing;
   return deployed;
 }
 
@@ -91,7 +100,7 @@ hf_deployed_get (HfInstallation *installation, const HfRef *ref, GError **error)
         return NULL;
       if (name == NULL)
         break;
-      HfDeployed *deployed = deployed_open (installation, ref, name, &failed);
+      HfDeployed *deployed = deployed_open (installation, ref, name, HF_STANDING_ACTIVE, &failed);
       if (deployed != NULL)
         return deployed;
       if (failed != NULL)
@@ -165,17 +174,16 @@ collect_in_service (const HfRef *ref, int branch_fd, gpointer data, GError **err
     {
       g_autoptr (GError) failed = NULL;
       const char *name = names->pdata[i];
-      HfDeployed *deployed = deployed_open (collect->installation, ref, name, &failed);
+      HfStanding standing
+          = g_strcmp0 (name, active) == 0 ? HF_STANDING_ACTIVE : HF_STANDING_PREVIOUS;
+      HfDeployed *deployed = deployed_open (collect->installation, ref, name, standing, &failed);
       if (failed != NULL && !hf_error_is (failed, HF_ERROR_DAMAGED))
         {
           g_propagate_error (error, g_steal_pointer (&failed));
           return FALSE;
         }
-      if (deployed == NULL)
-        continue;
-      deployed->standing
-          = g_strcmp0 (name, active) == 0 ? HF_STANDING_ACTIVE : HF_STANDING_PREVIOUS;
-      g_ptr_array_add (collect->found, deployed);
+      if (deployed != NULL)
+        g_ptr_array_add (collect->found, deployed);
     }
   return names != NULL;
 }

@@ -11,7 +11,7 @@ refused() { # STATUS REGEX ARG...
   unchanged_by expect_error "$1" "$2" hf "${@:3}"
 }
 promise 'a malformed ref is refused' refused 2 'two words' install test 'two words'
-promise 'a ref that climbs is refused' refused 2 "'\.\./" install test ../../../etc/passwd
+promise 'a ref that climbs is refused' refused 2 "'\.\./" install test ../../../etc/nonesuch
 promise 'a ref with a control character is refused, and not printed' \
   refused 2 'not a ref' install test $'org.example.\e[31mRed'
 promise 'a malformed ref is not run' refused 2 'app//' run app//

@@ -11,9 +11,10 @@ everything() {
   find "$INST" -printf '%p %i %m %n %s %b %T@ %C@ %l\n' | sort
 }
 
-# Inodes and bytes; what a sweep frees it records.
+# Inodes and bytes; what a sweep frees it records, and settling may export what an uninstall that was cut short no
+# longer did.
 usage() {
-  find "$INST" -xdev ! -path "$INST/history*" -printf '%i %b\n' | sort -u | awk '{ n++; b += $2 } END { print n, b * 512 }'
+  find "$INST" -xdev ! -path "$INST/history*" ! -path "$INST/exports*" -printf '%i %b\n' | sort -u | awk '{ n++; b += $2 } END { print n, b * 512 }'
 }
 
 # What a report says, whether of a dry run or not; what is still in service will lie elsewhere.

@@ -213,6 +213,19 @@ test_native (Fixture *fixture, gconstpointer data)
   g_assert_cmpstr (deployed->ref->full, ==, native);
 }
 
+static void
+test_never_published (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *active = deploy (fixture->installation, APP, 'a');
+  g_autofree char *beside = deploy_orphan (fixture->installation, APP, 'b', HF_STATE_COMPLETE);
+  g_autofree char *alone = deploy_orphan (fixture->installation, OTHER, 'c', HF_STATE_COMPLETE);
+  g_autoptr (GPtrArray) all = hf_deployed_list_in_service (fixture->installation, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (all->len, ==, 1);
+  g_assert_cmpstr (((HfDeployed *)all->pdata[0])->name, ==, active);
+}
+
 #define ADD(promise, function)                                                                     \
   g_test_add ("/deployed/" promise, Fixture, NULL, fixture_set_up, function, fixture_tear_down)
 
@@ -229,6 +242,7 @@ main (int argc, char **argv)
   ADD ("a damaged deployment is named and hides no other", test_damaged);
   ADD ("what is not ours below deploy is passed over", test_strangers);
   ADD ("what a person typed finds the one ref that is meant", test_find);
+  ADD ("what was never published is not in service", test_never_published);
   ADD ("of two architectures this machine's is meant", test_native);
   return g_test_run ();
 }
