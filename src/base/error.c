@@ -5,6 +5,8 @@
  */
 #include "error.h"
 
+#include "language.h"
+
 #include <errno.h>
 #include <stdarg.h>
 
@@ -21,7 +23,7 @@ G_DEFINE_QUARK (hf-error-quark, hf_error)
  * hf_throw:
  * @error: where to put the error, or %NULL
  * @code: what a caller branches on
- * @format: a message that names the thing, the cause and, where there is one, the way out
+ * @format: a message that names the thing, the cause and, where there is one, the way out; it is translated here
  *
  * Returns: %FALSE always
  */
@@ -30,7 +32,7 @@ hf_throw (GError **error, HfErrorCode code, const char *format, ...)
 {
   va_list args;
   va_start (args, format);
-  g_autoptr (GError) raised = g_error_new_valist (HF_ERROR, code, format, args);
+  g_autoptr (GError) raised = g_error_new_valist (HF_ERROR, code, hf_text (format), args);
   va_end (args);
   g_propagate_error (error, g_steal_pointer (&raised));
   return FALSE;
@@ -39,7 +41,7 @@ hf_throw (GError **error, HfErrorCode code, const char *format, ...)
 /**
  * hf_throw_errno:
  * @error: where to put the error, or %NULL
- * @format: the operation and the path it was tried on; the cause is added from `errno`
+ * @format: the operation and the path it was tried on, translated here; the cause is added from `errno`
  *
  * A full disk or an exhausted quota becomes %HF_ERROR_NO_SPACE, everything else %HF_ERROR_FAILED.
  * `errno` is preserved.
@@ -52,7 +54,7 @@ hf_throw_errno (GError **error, const char *format, ...)
   int saved = errno;
   va_list args;
   va_start (args, format);
-  g_autofree char *what = g_strdup_vprintf (format, args);
+  g_autofree char *what = g_strdup_vprintf (hf_text (format), args);
   va_end (args);
   HfErrorCode code = saved == ENOSPC || saved == EDQUOT ? HF_ERROR_NO_SPACE : HF_ERROR_FAILED;
   g_set_error (error, HF_ERROR, (int)code, "%s: %s", what, g_strerror (saved));

@@ -6,6 +6,7 @@
 #include "fd.h"
 
 #include "error.h"
+#include "language.h"
 
 #include <errno.h>
 #include <linux/openat2.h>
@@ -105,7 +106,7 @@ hf_open_same_mount (int dfd, const char *path, int flags)
 /**
  * hf_throw_at:
  * @error: where to put the error, or %NULL
- * @what: what cannot be done
+ * @message: what cannot be done, with %s for the name; it is translated here
  * @dfd: a directory
  * @path: what it was tried on, below it; "." for @dfd itself
  *
@@ -114,17 +115,19 @@ hf_open_same_mount (int dfd, const char *path, int flags)
  * Returns: %FALSE always
  */
 gboolean
-hf_throw_at (GError **error, const char *what, int dfd, const char *path)
+hf_throw_at (GError **error, const char *message, int dfd, const char *path)
 {
   int saved = errno;
   char link[64];
   (void)g_snprintf (link, sizeof link, "/proc/self/fd/%d", dfd);
   g_autofree char *where = hf_link_read (AT_FDCWD, link);
   gboolean itself = strcmp (path, ".") == 0;
+  g_autofree char *name = where == NULL || path[0] == '/' ? g_strdup (path)
+                          : itself                        ? g_strdup (where)
+                                                          : g_strconcat (where, "/", path, NULL);
+  g_autofree char *text = hf_text_about (message, name);
   errno = saved;
-  if (where == NULL || path[0] == '/')
-    return hf_throw_errno (error, "%s %s", what, path);
-  return hf_throw_errno (error, "%s %s%s%s", what, where, itself ? "" : "/", itself ? "" : path);
+  return hf_throw_errno (error, "%s", text);
 }
 
 /**
@@ -139,7 +142,7 @@ hf_open_dir (int dfd, const char *path, GError **error)
 {
   int fd = hf_open_beneath (dfd, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK, 0);
   if (fd < 0)
-    (void)hf_throw_at (error, "Cannot open directory", dfd, path);
+    (void)hf_throw_at (error, "Cannot open directory %s", dfd, path);
   return fd;
 }
 
@@ -159,7 +162,7 @@ hf_dir_open (int dfd, const char *path, GError **error)
   DIR *dir = fdopendir (fd);
   if (dir == NULL)
     {
-      (void)hf_throw_at (error, "Cannot list directory", dfd, path);
+      (void)hf_throw_at (error, "Cannot list directory %s", dfd, path);
       return NULL;
     }
   (void)hf_fd_steal (&fd);
@@ -181,7 +184,7 @@ hf_dir_next (DIR *dir, const struct dirent **out, GError **error)
       errno = 0;
       const struct dirent *entry = readdir (dir);
       if (entry == NULL && errno != 0)
-        return hf_throw_at (error, "Cannot list directory", dirfd (dir), ".");
+        return hf_throw_at (error, "Cannot list directory %s", dirfd (dir), ".");
       if (entry != NULL && (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0))
         continue;
       *out = entry;
@@ -198,7 +201,7 @@ hf_dir_next (DIR *dir, const struct dirent **out, GError **error)
 gboolean
 hf_fd_sync (int fd, GError **error)
 {
-  return fsync (fd) == 0 || hf_throw_at (error, "Cannot sync", fd, ".");
+  return fsync (fd) == 0 || hf_throw_at (error, "Cannot sync %s", fd, ".");
 }
 
 /**
@@ -231,9 +234,9 @@ gboolean
 hf_mkdir (int dfd, const char *path, mode_t mode, GError **error)
 {
   if (mkdirat (dfd, path, mode) != 0)
-    return errno == EEXIST || hf_throw_at (error, "Cannot create directory", dfd, path);
+    return errno == EEXIST || hf_throw_at (error, "Cannot create directory %s", dfd, path);
   if (fchmodat (dfd, path, mode, 0) != 0)
-    return hf_throw_at (error, "Cannot set the mode of", dfd, path);
+    return hf_throw_at (error, "Cannot set the mode of %s", dfd, path);
   return TRUE;
 }
 
@@ -260,7 +263,7 @@ hf_make_dirs (int dfd, const char *path, mode_t mode, GError **error)
         return -1;
       int fd = hf_open_beneath (dfd, part, O_PATH | O_DIRECTORY, 0);
       if (fd < 0)
-        (void)hf_throw_at (error, "Cannot open directory", dfd, part);
+        (void)hf_throw_at (error, "Cannot open directory %s", dfd, part);
       if (fd < 0 || slash == NULL)
         return fd;
       (void)close (fd);
@@ -284,7 +287,7 @@ hf_file_read (int dfd, const char *path, gsize limit, GError **error)
   struct stat st;
   if (fd < 0 || fstat (fd, &st) != 0)
     {
-      (void)hf_throw_at (error, "Cannot open", dfd, path);
+      (void)hf_throw_at (error, "Cannot open %s", dfd, path);
       return NULL;
     }
   if (!S_ISREG (st.st_mode))
@@ -297,9 +300,10 @@ hf_file_read (int dfd, const char *path, gsize limit, GError **error)
     {
       errno = EFBIG;
       (void)hf_throw (error, HF_ERROR_UNSAFE,
-                      "%s has %" G_GINT64_FORMAT " bytes, more than the %" G_GSIZE_FORMAT
-                      " that it may have",
-                      path, (gint64)st.st_size, limit);
+                      ngettext ("%s has %lu byte, more than the %lu that it may have",
+                                "%s has %lu bytes, more than the %lu that it may have",
+                                (gulong)st.st_size),
+                      path, (gulong)st.st_size, (gulong)limit);
       return NULL;
     }
   gsize have = 0, size = (gsize)st.st_size;
@@ -311,7 +315,7 @@ hf_file_read (int dfd, const char *path, gsize limit, GError **error)
         continue;
       if (got < 0)
         {
-          (void)hf_throw_at (error, "Cannot read", dfd, path);
+          (void)hf_throw_at (error, "Cannot read %s", dfd, path);
           return NULL;
         }
       if (got == 0)
@@ -366,10 +370,10 @@ hf_file_write_new (int dfd, const char *name, const char *data, gsize length, mo
 {
   hf_autofd int fd = hf_open_beneath (dfd, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
   if (fd < 0)
-    return hf_throw_at (error, "Cannot create", dfd, name);
+    return hf_throw_at (error, "Cannot create %s", dfd, name);
   if (!hf_fd_write_all (fd, data, length) || fchmod (fd, mode) != 0 || fsync (fd) != 0)
     {
-      (void)hf_throw_at (error, "Cannot write", dfd, name);
+      (void)hf_throw_at (error, "Cannot write %s", dfd, name);
       (void)unlinkat (dfd, name, 0);
       return FALSE;
     }
@@ -400,7 +404,7 @@ hf_file_replace (int dfd, const char *temporary, const char *name, const char *d
     return FALSE;
   if (renameat (dfd, temporary, dfd, name) == 0)
     return hf_dir_sync (dfd, ".", error);
-  (void)hf_throw_at (error, "Cannot replace", dfd, name);
+  (void)hf_throw_at (error, "Cannot replace %s", dfd, name);
   (void)unlinkat (dfd, temporary, 0);
   return FALSE;
 }

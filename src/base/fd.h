@@ -17,7 +17,7 @@ int hf_fd_steal (int *fd);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DIR, closedir)
 
-gboolean hf_throw_at (GError **error, const char *what, int dfd, const char *path);
+gboolean hf_throw_at (GError **error, const char *message, int dfd, const char *path);
 int hf_open_beneath (int dfd, const char *path, int flags, mode_t mode);
 int hf_open_same_mount (int dfd, const char *path, int flags);
 int hf_open_dir (int dfd, const char *path, GError **error);

@@ -6,6 +6,8 @@
  */
 #include "interrupt.h"
 
+#include "language.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -58,7 +60,7 @@ wait_for_signals (gpointer data)
 
 /**
  * hf_interrupt_watch:
- * @last_words: (transfer none): a line for standard error; a constant
+ * @last_words: (transfer none): a line for standard error; a constant, translated here
  *
  * From now on the first SIGINT, SIGTERM or SIGHUP cancels what is returned.  If the process has not
  * ended a moment later, it says @last_words and dies of the signal wherever it is; a second signal
@@ -74,7 +76,7 @@ GCancellable *
 hf_interrupt_watch (const char *last_words)
 {
   cancellable = g_cancellable_new ();
-  farewell = last_words;
+  farewell = hf_text (last_words);
   sigemptyset (&signals);
   for (gsize i = 0; i < G_N_ELEMENTS (watched); i++)
     {

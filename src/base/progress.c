@@ -89,7 +89,7 @@ show_if_due (HfProgress *progress)
 /**
  * hf_progress_begin:
  * @progress: (nullable): a progress, while no other thread counts
- * @what: (transfer none): a static string: what is being done from now on
+ * @what: (transfer none): a static string: what is being done from now on; whoever shows it translates it
  * @expected: how many objects there are, or 0 if that is not known
  */
 void

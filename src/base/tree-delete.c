@@ -84,7 +84,7 @@ note_failure (Deletion *deletion, const char *name)
     (void)hf_throw (error, HF_ERROR_DAMAGED,
                     "Cannot delete %s: not permitted; it may be immutable (see lsattr)", name);
   else
-    (void)hf_throw_at (error, "Cannot delete", innermost_fd (deletion), name);
+    (void)hf_throw_at (error, "Cannot delete %s", innermost_fd (deletion), name);
   if (deletion->levels->len > 0)
     innermost (deletion)->failed = TRUE;
 }

@@ -60,7 +60,7 @@ note_failure (HfTreeWalk *walk, int dfd, const char *name)
     (void)hf_throw (error, HF_ERROR_DAMAGED, "%s is a mount point: unmount it, then sweep again",
                     name);
   else
-    (void)hf_throw_at (error, "Cannot look at", dfd, name);
+    (void)hf_throw_at (error, "Cannot look at %s", dfd, name);
   if (walk->levels->len > 0)
     innermost (walk)->failed = TRUE;
 }
@@ -206,7 +206,7 @@ hf_tree_walk (int dfd, const char *name, HfTreeVisit visit, gpointer data, GErro
   struct stat st;
   HfTreeWalk walk = { .dfd = dfd, .visit = visit, .data = data };
   if (fstatat (dfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-    return errno == ENOENT || hf_throw_at (error, "Cannot look at", dfd, name);
+    return errno == ENOENT || hf_throw_at (error, "Cannot look at %s", dfd, name);
   walk.levels = g_array_new (FALSE, TRUE, sizeof (Level));
   g_array_set_clear_func (walk.levels, (GDestroyNotify)level_clear);
   if (S_ISDIR (st.st_mode))

@@ -5,6 +5,7 @@
 #include "columns.h"
 
 #include "base/error.h"
+#include "base/language.h"
 
 #include <string.h>
 
@@ -53,7 +54,7 @@ char *
 hf_columns_help (const HfColumns *columns, const char *by_default)
 {
   g_autofree char *known = known_columns (columns);
-  return g_strdup_printf ("Columns: %s\nUnless told otherwise: %s\n", known, by_default);
+  return g_strdup_printf (_ ("Columns: %s\nUnless told otherwise: %s\n"), known, by_default);
 }
 
 static gpointer
@@ -63,8 +64,7 @@ find_column (const HfColumns *columns, const char *name, GError **error)
     if (strcmp (name_at (columns, i), name) == 0)
       return column_at (columns, i);
   g_autofree char *known = known_columns (columns);
-  (void)hf_throw (error, HF_ERROR_USAGE, "%s is not a column: there are %s",
-                  *name != '\0' ? name : "An empty name", known);
+  (void)hf_throw (error, HF_ERROR_USAGE, "'%s' is not a column: there are %s", name, known);
   return NULL;
 }
 

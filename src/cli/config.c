@@ -3,6 +3,7 @@
  * holdfast config: shows and changes an installation's configuration.
  */
 #include "core/config.h"
+#include "base/language.h"
 #include "options.h"
 #include "output.h"
 
@@ -86,11 +87,11 @@ describe_keys (void)
 {
   gsize n;
   g_autofree const HfConfigKey **keys = hf_config_keys (&n);
-  g_autoptr (GString) text = g_string_new ("Keys:\n");
+  g_autoptr (GString) text = g_string_new (_ ("Keys:\n"));
   for (gsize i = 0; i < n; i++)
-    g_string_append_printf (text, "  %s (default: %s)\n    %s\n    %s\n", keys[i]->name,
-                            keys[i]->fallback[0] != '\0' ? keys[i]->fallback : "none",
-                            keys[i]->summary, keys[i]->range);
+    g_string_append_printf (text, _ ("  %s (default: %s)\n    %s\n    %s\n"), keys[i]->name,
+                            keys[i]->fallback[0] != '\0' ? keys[i]->fallback : _ ("none"),
+                            hf_text (keys[i]->summary), hf_text (keys[i]->range));
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
@@ -121,9 +122,10 @@ check (const Request *request, int argc, GError **error)
     return hf_throw (error, HF_ERROR_USAGE,
                      "Only one of --list, --get, --set and --unset can be given");
   if (argc != (request->set != NULL ? 2 : 1))
-    return hf_throw (error, HF_ERROR_USAGE, "%s: see holdfast config --help",
-                     request->set != NULL ? "--set takes a KEY and a VALUE"
-                                          : "There is an argument too many");
+    return hf_throw (error, HF_ERROR_USAGE,
+                     request->set != NULL
+                         ? N_ ("--set takes a KEY and a VALUE: see holdfast config --help")
+                         : N_ ("There is an argument too many: see holdfast config --help"));
   return TRUE;
 }
 
@@ -139,10 +141,11 @@ hf_command_config (HfProgram *program, int argc, char **argv, int *status, GErro
 {
   g_auto (Request) request = { 0 };
   const GOptionEntry entries[] = {
-    { "list", 0, 0, G_OPTION_ARG_NONE, &request.list, "List all keys; this is the default", NULL },
-    { "get", 0, 0, G_OPTION_ARG_STRING, &request.get, "Show one value", "KEY" },
-    { "set", 0, 0, G_OPTION_ARG_STRING, &request.set, "Set KEY to VALUE", "KEY VALUE" },
-    { "unset", 0, 0, G_OPTION_ARG_STRING, &request.unset, "Go back to the default", "KEY" },
+    { "list", 0, 0, G_OPTION_ARG_NONE, &request.list, N_ ("List all keys; this is the default"),
+      NULL },
+    { "get", 0, 0, G_OPTION_ARG_STRING, &request.get, N_ ("Show one value"), "KEY" },
+    { "set", 0, 0, G_OPTION_ARG_STRING, &request.set, N_ ("Set KEY to VALUE"), "KEY VALUE" },
+    { "unset", 0, 0, G_OPTION_ARG_STRING, &request.unset, N_ ("Go back to the default"), "KEY" },
     G_OPTION_ENTRY_NULL,
   };
   g_autofree char *keys = describe_keys ();

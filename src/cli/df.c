@@ -2,6 +2,7 @@
  *
  * holdfast df: what takes how much space, and what would be free without it.
  */
+#include "base/language.h"
 #include "columns.h"
 #include "core/usage.h"
 #include "options.h"
@@ -102,10 +103,10 @@ text_path (const HfInstallation *installation, const Line *line)
 }
 
 static const Column table_columns[] = {
-  { "ref", "Ref", text_ref },          { "state", "State", text_state },
-  { "commit", "Commit", text_commit }, { "serial", "Serial", text_serial },
-  { "total", "Total", text_total },    { "exclusive", "Exclusive", text_exclusive },
-  { "shared", "Shared", text_shared }, { "path", "Path", text_path },
+  { "ref", N_ ("Ref"), text_ref },          { "state", N_ ("State"), text_state },
+  { "commit", N_ ("Commit"), text_commit }, { "serial", N_ ("Serial"), text_serial },
+  { "total", N_ ("Total"), text_total },    { "exclusive", N_ ("Exclusive"), text_exclusive },
+  { "shared", N_ ("Shared"), text_shared }, { "path", N_ ("Path"), text_path },
 };
 static const HfColumns columns = HF_COLUMNS (table_columns);
 
@@ -139,7 +140,7 @@ make_table (const HfInstallation *installation, const GArray *lines, const GPtrA
   for (guint i = 0; i < chosen->len; i++)
     hf_table_add_column (table, ((const Column *)chosen->pdata[i])->title);
   if (bars > 0)
-    hf_table_add_column (table, "");
+    hf_table_add_column (table, NULL);
   for (guint i = 0; i < lines->len; i++)
     most = MAX (most, g_array_index (lines, Line, i).total);
   for (guint i = 0; i < lines->len; i++)
@@ -265,7 +266,13 @@ check_read (const HfInstallation *installation, const HfUsage *usage, GError **e
   for (guint i = 1; i < n && i < NAMED_UNREAD; i++)
     g_string_append_printf (names, ", %s", (const char *)usage->unread->pdata[i]);
   if (n > NAMED_UNREAD)
-    g_string_append_printf (names, " and %u more", n - NAMED_UNREAD);
+    return hf_throw (error, HF_ERROR_FAILED,
+                     ngettext ("Could not read %s and %u more in %s, which is left out: run this as"
+                               " the owner",
+                               "Could not read %s and %u more in %s, which is left out: run this as"
+                               " the owner",
+                               n - NAMED_UNREAD),
+                     names->str, n - NAMED_UNREAD, installation->path);
   return hf_throw (error, HF_ERROR_FAILED,
                    "Could not read %s in %s, which is left out: run this as the owner", names->str,
                    installation->path);
@@ -297,7 +304,7 @@ hf_command_df (HfProgram *program, int argc, char **argv, int *status, GError **
 {
   g_autofree char *wanted = NULL;
   const GOptionEntry entries[] = {
-    { "columns", 0, 0, G_OPTION_ARG_STRING, &wanted, "What to show", "COLUMN,…" },
+    { "columns", 0, 0, G_OPTION_ARG_STRING, &wanted, N_ ("What to show"), "COLUMN,…" },
     G_OPTION_ENTRY_NULL,
   };
   g_autofree char *description = hf_columns_help (&columns, DEFAULT_COLUMNS);

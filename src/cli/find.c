@@ -4,6 +4,8 @@
  */
 #include "places.h"
 
+#include "base/language.h"
+
 /**
  * hf_program_find_in:
  * @installation: (nullable): where to look, or %NULL for an installation that does not exist
@@ -71,9 +73,12 @@ hf_program_find_own (HfProgram *program, HfInstallation *installation, const cha
   if (place == NULL)
     g_propagate_error (error, g_steal_pointer (&failed));
   else
-    (void)hf_throw (error, HF_ERROR_NOT_FOUND,
-                    "%s is not installed in %s, but in %s: choose that with %s%s", text, here,
-                    place->path, option, owned ? "" : ", as its owner (sudo)");
+    (void)hf_throw (
+        error, HF_ERROR_NOT_FOUND,
+        owned
+            ? N_ ("%s is not installed in %s, but in %s: choose that with %s")
+            : N_ ("%s is not installed in %s, but in %s: choose that with %s, as its owner (sudo)"),
+        text, here, place->path, option);
   return NULL;
 }
 
@@ -160,7 +165,9 @@ hf_program_find (HfProgram *program, const char *text, const char *branch, HfFou
       return FALSE;
     }
   g_error_free (kept);
-  return hf_throw (error, HF_ERROR_NOT_FOUND,
-                   "%s%s%s is not installed: `holdfast list` shows what is", text,
-                   branch != NULL ? ", branch " : "", branch != NULL ? branch : "");
+  if (branch != NULL)
+    return hf_throw (error, HF_ERROR_NOT_FOUND,
+                     "%s, branch %s is not installed: `holdfast list` shows what is", text, branch);
+  return hf_throw (error, HF_ERROR_NOT_FOUND, "%s is not installed: `holdfast list` shows what is",
+                   text);
 }

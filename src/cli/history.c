@@ -4,6 +4,7 @@
  */
 #include "core/history.h"
 
+#include "base/language.h"
 #include "columns.h"
 #include "options.h"
 #include "output.h"
@@ -80,16 +81,16 @@ text_uid (const HfHistoryEvent *event)
 }
 
 static const Column table_columns[] = {
-  { "time", "Time", text_time },
-  { "event", "Event", text_event },
-  { "ref", "Ref", text_ref },
-  { "commit", "Commit", text_commit },
-  { "previous", "Previous", text_previous },
-  { "origin", "Origin", text_origin },
-  { "bytes", "Size", text_bytes },
-  { "objects", "Objects", text_objects },
-  { "deployments", "Deployments", text_deployments },
-  { "uid", "User", text_uid },
+  { "time", N_ ("Time"), text_time },
+  { "event", N_ ("Event"), text_event },
+  { "ref", N_ ("Ref"), text_ref },
+  { "commit", N_ ("Commit"), text_commit },
+  { "previous", N_ ("Previous"), text_previous },
+  { "origin", N_ ("Origin"), text_origin },
+  { "bytes", N_ ("Size"), text_bytes },
+  { "objects", N_ ("Objects"), text_objects },
+  { "deployments", N_ ("Deployments"), text_deployments },
+  { "uid", N_ ("User"), text_uid },
 };
 static const HfColumns columns = HF_COLUMNS (table_columns);
 
@@ -182,8 +183,8 @@ hf_command_history (HfProgram *program, int argc, char **argv, int *status, GErr
   g_autofree char *since = NULL;
   gint64 first = 0;
   const GOptionEntry entries[] = {
-    { "since", 0, 0, G_OPTION_ARG_STRING, &since, "Leave out what was before TIME", "TIME" },
-    { "columns", 0, 0, G_OPTION_ARG_STRING, &wanted, "What to show", "COLUMN,…" },
+    { "since", 0, 0, G_OPTION_ARG_STRING, &since, N_ ("Leave out what was before TIME"), "TIME" },
+    { "columns", 0, 0, G_OPTION_ARG_STRING, &wanted, N_ ("What to show"), "COLUMN,…" },
     G_OPTION_ENTRY_NULL,
   };
   g_autofree char *description = hf_columns_help (&columns, DEFAULT_COLUMNS);

@@ -3,6 +3,7 @@
  * holdfast hold: keeps a deployment while a command runs, without a root and without rights.  The command
  * inherits the locked `.ref`; the lock goes with the last process that has it.
  */
+#include "base/language.h"
 #include "core/lease.h"
 #include "options.h"
 #include "output.h"
@@ -37,8 +38,9 @@ gboolean
 hf_command_hold (HfProgram *program, int argc, char **argv, int *status, GError **error)
 {
   const HfSyntax syntax = {
-    .description = "The command finds the deployment's directory in $" VARIABLE ".  Its files\n"
-                   "stay until the command and all that it started have ended.\n",
+    .description
+    = N_ ("The command finds the deployment's directory in $HOLDFAST_DEPLOYMENT.  Its files\n"
+          "stay until the command and all that it started have ended.\n"),
     .min_arguments = 2,
     .max_arguments = -1,
     .strict = TRUE,

@@ -60,8 +60,8 @@ print_table (const HfInstallation *installation, const HfDeployed *deployed,
   char *serial = NULL;
   (void)hf_deployment_name_parse (deployed->name, NULL, &serial);
   g_autoptr (HfTable) table = hf_table_new ();
-  hf_table_add_column (table, "");
-  hf_table_add_column (table, "");
+  hf_table_add_column (table, NULL);
+  hf_table_add_column (table, NULL);
   add_row (table, "ref", g_strdup (deployed->ref->full));
   add_row (table, "commit", g_strdup (info->commit));
   add_row (table, "origin", g_strdup (info->origin));

@@ -6,16 +6,21 @@
 
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/language.h"
 #include "output.h"
 
 #include <stdio.h>
 
-/* "Installing" is progress, for people; "Installed" is the result, for everybody. */
+/* That it begins is progress, for people; what comes of it is for everybody. */
 static void
-notify (const char *what, const HfRef *ref, const char *commit, gpointer data)
+notify (HfInstallStep step, const HfRef *ref, const char *commit, gpointer data)
 {
-  if (!g_str_has_suffix (what, "ing") || hf_output_is_terminal ())
-    hf_output_change (what, ref, commit);
+  static const char *const messages[] = { [HF_INSTALL_BEGINS] = N_ ("Installing %s"),
+                                          [HF_UPDATE_BEGINS] = N_ ("Updating %s"),
+                                          [HF_INSTALL_DONE] = N_ ("Installed %s"),
+                                          [HF_UPDATE_DONE] = N_ ("Updated %s") };
+  if ((step != HF_INSTALL_BEGINS && step != HF_UPDATE_BEGINS) || hf_output_is_terminal ())
+    hf_output_change (messages[step], ref, commit);
 }
 
 static void
@@ -47,7 +52,7 @@ hf_install_context (HfStore *store, const char *holdfast, HfProgress *progress,
 
 /**
  * hf_install_failed:
- * @not_done: what did not happen, as a sentence
+ * @not_done: what did not happen, as a sentence; it is translated here
  * @cause: (transfer full): why
  *
  * Raises @cause; where a signal was behind it, says so in place of whatever the cancellation looked
@@ -65,5 +70,5 @@ hf_install_failed (const char *not_done, GError *cause, GError **error)
     }
   g_debug ("Interrupted: %s", cause->message);
   g_error_free (cause);
-  return hf_throw (error, HF_ERROR_FAILED, "Interrupted: %s", not_done);
+  return hf_throw (error, HF_ERROR_FAILED, "Interrupted: %s", hf_text (not_done));
 }

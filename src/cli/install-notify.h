@@ -5,9 +5,11 @@
  */
 #pragma once
 
+#include "base/language.h"
 #include "store/install.h"
 
-#define HF_INSTALL_INTERRUPTED "holdfast: Interrupted: what was begun is left for the next sweep\n"
+#define HF_INSTALL_INTERRUPTED                                                                     \
+  N_ ("holdfast: Interrupted: what was begun is left for the next sweep\n")
 
 HfInstallContext hf_install_context (HfStore *store, const char *holdfast, HfProgress *progress,
                                      GCancellable *cancellable);

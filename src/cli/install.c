@@ -5,6 +5,7 @@
 #include "store/install.h"
 
 #include "base/interrupt.h"
+#include "base/language.h"
 #include "install-notify.h"
 #include "libexec.h"
 #include "options.h"
@@ -34,7 +35,7 @@ wanted_free (Wanted *wanted)
 static gboolean
 fail (const char *ref, GError *cause, GError **error)
 {
-  g_autofree char *not_done = g_strdup_printf ("%s was not installed", ref);
+  g_autofree char *not_done = g_strdup_printf (_ ("%s was not installed"), ref);
   return hf_install_failed (not_done, cause, error);
 }
 
@@ -177,8 +178,9 @@ hf_command_install (HfProgram *program, int argc, char **argv, int *status, GErr
   };
   const HfSyntax syntax = {
     .entries = entries,
-    .description = "REF is a full ref, KIND/ID/ARCH/BRANCH, or a part of one: ID, or ID//BRANCH.\n"
-                   "The runtime that an application needs is installed first.\n",
+    .description
+    = N_ ("REF is a full ref, KIND/ID/ARCH/BRANCH, or a part of one: ID, or ID//BRANCH.\n"
+          "The runtime that an application needs is installed first.\n"),
     .min_arguments = 1,
     .max_arguments = -1,
   };

@@ -3,6 +3,7 @@
  * holdfast installations: the user's, the system's and the named ones, in the order in which they are looked
  * through.
  */
+#include "base/language.h"
 #include "columns.h"
 #include "options.h"
 #include "output.h"
@@ -76,9 +77,9 @@ typedef struct
 } Column;
 
 static const Column table_columns[] = {
-  { "name", "Name", text_name },    { "display-name", "Display name", text_display_name },
-  { "path", "Path", text_path },    { "priority", "Priority", text_priority },
-  { "state", "State", text_state }, { "source", "Source", text_source },
+  { "name", N_ ("Name"), text_name },    { "display-name", N_ ("Display name"), text_display_name },
+  { "path", N_ ("Path"), text_path },    { "priority", N_ ("Priority"), text_priority },
+  { "state", N_ ("State"), text_state }, { "source", N_ ("Source"), text_source },
 };
 static const HfColumns columns = HF_COLUMNS (table_columns);
 
@@ -163,7 +164,7 @@ hf_command_installations (HfProgram *program, int argc, char **argv, int *status
 {
   g_autofree char *wanted = NULL;
   const GOptionEntry entries[] = {
-    { "columns", 0, 0, G_OPTION_ARG_STRING, &wanted, "What to show", "COLUMN,…" },
+    { "columns", 0, 0, G_OPTION_ARG_STRING, &wanted, N_ ("What to show"), "COLUMN,…" },
     G_OPTION_ENTRY_NULL,
   };
   g_autofree char *description = hf_columns_help (&columns, DEFAULT_COLUMNS);

@@ -2,6 +2,7 @@
  *
  * holdfast list: what is deployed, one line a ref; with --all, every deployment there is.
  */
+#include "base/language.h"
 #include "columns.h"
 #include "core/active.h"
 #include "core/inventory.h"
@@ -124,21 +125,21 @@ text_installation (const HfInstallation *installation, const HfDeployed *deploye
 }
 
 static const Column table_columns[] = {
-  { "ref", "Ref", text_ref },
-  { "kind", "Kind", text_kind },
-  { "id", "ID", text_id },
-  { "arch", "Arch", text_arch },
-  { "branch", "Branch", text_branch },
-  { "commit", "Commit", text_commit },
-  { "origin", "Origin", text_origin },
-  { "serial", "Serial", text_serial },
-  { "active", "Active", text_active },
-  { "state", "State", text_state },
-  { "runtime", "Runtime", text_runtime },
-  { "size", "Size", text_size },
-  { "time", "Time", text_time },
-  { "path", "Path", hf_output_deployment_path },
-  { "installation", "Installation", text_installation },
+  { "ref", N_ ("Ref"), text_ref },
+  { "kind", N_ ("Kind"), text_kind },
+  { "id", N_ ("ID"), text_id },
+  { "arch", N_ ("Arch"), text_arch },
+  { "branch", N_ ("Branch"), text_branch },
+  { "commit", N_ ("Commit"), text_commit },
+  { "origin", N_ ("Origin"), text_origin },
+  { "serial", N_ ("Serial"), text_serial },
+  { "active", N_ ("Active"), text_active },
+  { "state", N_ ("State"), text_state },
+  { "runtime", N_ ("Runtime"), text_runtime },
+  { "size", N_ ("Size"), text_size },
+  { "time", N_ ("Time"), text_time },
+  { "path", N_ ("Path"), hf_output_deployment_path },
+  { "installation", N_ ("Installation"), text_installation },
 };
 static const HfColumns columns = HF_COLUMNS (table_columns);
 
@@ -258,15 +259,17 @@ hf_command_list (HfProgram *program, int argc, char **argv, int *status, GError 
   gboolean all = FALSE;
   g_autofree char *wanted = NULL;
   const GOptionEntry entries[] = {
-    { "app", 0, 0, G_OPTION_ARG_NONE, &apps, "List applications", NULL },
-    { "runtime", 0, 0, G_OPTION_ARG_NONE, &runtimes, "List runtimes", NULL },
-    { "all", 'a', 0, G_OPTION_ARG_NONE, &all, "List what is kept and what was removed, too", NULL },
-    { "columns", 0, 0, G_OPTION_ARG_STRING, &wanted, "What to show", "COLUMN,…" },
+    { "app", 0, 0, G_OPTION_ARG_NONE, &apps, N_ ("List applications"), NULL },
+    { "runtime", 0, 0, G_OPTION_ARG_NONE, &runtimes, N_ ("List runtimes"), NULL },
+    { "all", 'a', 0, G_OPTION_ARG_NONE, &all, N_ ("List what is kept and what was removed, too"),
+      NULL },
+    { "columns", 0, 0, G_OPTION_ARG_STRING, &wanted, N_ ("What to show"), "COLUMN,…" },
     G_OPTION_ENTRY_NULL,
   };
-  g_autofree char *description
-      = hf_columns_help (&columns, DEFAULT_COLUMNS "; with --all: " ALL_COLUMNS
-                                                   ";\nand the installation, if none is chosen");
+  g_autofree char *by_default
+      = g_strdup_printf (_ ("%s; with --all: %s;\nand the installation, if none is chosen"),
+                         DEFAULT_COLUMNS, ALL_COLUMNS);
+  g_autofree char *description = hf_columns_help (&columns, by_default);
   const HfSyntax syntax = { .entries = entries, .description = description, .columns = &columns };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;

@@ -5,13 +5,13 @@
  * that need libostree.
  */
 #include "auto-sweep.h"
+#include "base/language.h"
 #include "command.h"
 #include "libexec.h"
 #include "options.h"
 #include "output.h"
 
 #include <fcntl.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,37 +27,41 @@
 #endif
 
 static const HfCommand commands[] = {
-  { "remote-add", NULL, "NAME LOCATION", "Add a remote repository", STORE (hf_command_remote_add),
+  { "remote-add", NULL, "NAME LOCATION", N_ ("Add a remote repository"),
+    STORE (hf_command_remote_add), FALSE },
+  { "remote-delete", NULL, "REMOTE", N_ ("Delete a remote"), STORE (hf_command_remote_delete),
     FALSE },
-  { "remote-delete", NULL, "REMOTE", "Delete a remote", STORE (hf_command_remote_delete), FALSE },
-  { "remotes", "remote-list", NULL, "List the remotes", STORE (hf_command_remotes), FALSE },
-  { "remote-ls", NULL, "REMOTE", "List the images of a remote", STORE (hf_command_remote_ls),
+  { "remotes", "remote-list", NULL, N_ ("List the remotes"), STORE (hf_command_remotes), FALSE },
+  { "remote-ls", NULL, "REMOTE", N_ ("List the images of a remote"), STORE (hf_command_remote_ls),
     FALSE },
-  { "install", NULL, "[REMOTE] REF… | DIRECTORY | TARBALL", "Install images",
+  { "install", NULL, "[REMOTE] REF… | DIRECTORY | TARBALL", N_ ("Install images"),
     STORE (hf_command_install), TRUE },
-  { "update", NULL, "[REF…]", "Update images", STORE (hf_command_update), TRUE },
-  { "uninstall", "remove", "[REF…]", "Take images out of service", hf_command_uninstall, TRUE },
-  { "rollback", NULL, "REF", "Go back to an earlier deployment", hf_command_rollback, TRUE },
-  { "restore", NULL, "REF…", "Bring back what was uninstalled", hf_command_restore, FALSE },
-  { "list", NULL, NULL, "List what is installed", hf_command_list, FALSE },
-  { "installations", "installation-list", NULL, "List the installations", hf_command_installations,
-    FALSE },
-  { "info", NULL, "REF", "Show what is known of an image", hf_command_info, FALSE },
-  { "df", NULL, "[REF…]", "Show what takes how much space", hf_command_df, FALSE },
-  { "history", NULL, NULL, "Show what was changed, and when", hf_command_history, FALSE },
-  { "run", NULL, "REF [ARG…]", "Run an image", hf_command_run, FALSE },
-  { "ps", NULL, NULL, "List running instances", hf_command_ps, FALSE },
-  { "why", NULL, "PATH | REF | COMMIT | OBJECT", "Tell why something is still on the disk",
-    hf_command_why, FALSE },
-  { "hold", NULL, "REF -- COMMAND [ARG…]", "Keep an image while a command runs", hf_command_hold,
-    FALSE },
-  { "root", NULL, "add NAME REF | list | remove ROOT", "Keep deployments for good", hf_command_root,
+  { "update", NULL, "[REF…]", N_ ("Update images"), STORE (hf_command_update), TRUE },
+  { "uninstall", "remove", "[REF…]", N_ ("Take images out of service"), hf_command_uninstall,
     TRUE },
-  { "mask", NULL, "[PATTERN…]", "Keep images from being updated", hf_command_mask, FALSE },
-  { "pin", NULL, "[PATTERN…]", "Keep runtimes from being unused", hf_command_pin, FALSE },
-  { "config", NULL, NULL, "Show or change the configuration", hf_command_config, TRUE },
-  { "sweep", NULL, NULL, "Free what is out of service and not in use", hf_command_sweep, FALSE },
-  { "repair", NULL, "[REF…]", "Find and mend what is damaged", STORE (hf_command_repair), TRUE },
+  { "rollback", NULL, "REF", N_ ("Go back to an earlier deployment"), hf_command_rollback, TRUE },
+  { "restore", NULL, "REF…", N_ ("Bring back what was uninstalled"), hf_command_restore, FALSE },
+  { "list", NULL, NULL, N_ ("List what is installed"), hf_command_list, FALSE },
+  { "installations", "installation-list", NULL, N_ ("List the installations"),
+    hf_command_installations, FALSE },
+  { "info", NULL, "REF", N_ ("Show what is known of an image"), hf_command_info, FALSE },
+  { "df", NULL, "[REF…]", N_ ("Show what takes how much space"), hf_command_df, FALSE },
+  { "history", NULL, NULL, N_ ("Show what was changed, and when"), hf_command_history, FALSE },
+  { "run", NULL, "REF [ARG…]", N_ ("Run an image"), hf_command_run, FALSE },
+  { "ps", NULL, NULL, N_ ("List running instances"), hf_command_ps, FALSE },
+  { "why", NULL, "PATH | REF | COMMIT | OBJECT", N_ ("Tell why something is still on the disk"),
+    hf_command_why, FALSE },
+  { "hold", NULL, "REF -- COMMAND [ARG…]", N_ ("Keep an image while a command runs"),
+    hf_command_hold, FALSE },
+  { "root", NULL, "add NAME REF | list | remove ROOT", N_ ("Keep deployments for good"),
+    hf_command_root, TRUE },
+  { "mask", NULL, "[PATTERN…]", N_ ("Keep images from being updated"), hf_command_mask, FALSE },
+  { "pin", NULL, "[PATTERN…]", N_ ("Keep runtimes from being unused"), hf_command_pin, FALSE },
+  { "config", NULL, NULL, N_ ("Show or change the configuration"), hf_command_config, TRUE },
+  { "sweep", NULL, NULL, N_ ("Free what is out of service and not in use"), hf_command_sweep,
+    FALSE },
+  { "repair", NULL, "[REF…]", N_ ("Find and mend what is damaged"), STORE (hf_command_repair),
+    TRUE },
   /* For shells, and in no help. */
   { "complete", NULL, NULL, NULL, hf_command_complete, FALSE },
 };
@@ -86,14 +90,14 @@ static const struct
   int status;
   const char *meaning;
 } exit_meanings[] = {
-  { EXIT_SUCCESS, "Done" },
-  { EXIT_FAILURE, "Failed" },
-  { EXIT_USAGE, "The command line, or a name in it, is malformed" },
-  { EXIT_NOT_FOUND, "Not found, or not installed" },
-  { EXIT_IN_USE, "In use" },
-  { EXIT_DAMAGED, "Damaged: a person is needed, or holdfast repair" },
-  { EXIT_UNTRUSTED, "Untrusted or unsafe" },
-  { EXIT_NO_SPACE, "No space left" },
+  { EXIT_SUCCESS, N_ ("Done") },
+  { EXIT_FAILURE, N_ ("Failed") },
+  { EXIT_USAGE, N_ ("The command line, or a name in it, is malformed") },
+  { EXIT_NOT_FOUND, N_ ("Not found, or not installed") },
+  { EXIT_IN_USE, N_ ("In use") },
+  { EXIT_DAMAGED, N_ ("Damaged: a person is needed, or holdfast repair") },
+  { EXIT_UNTRUSTED, N_ ("Untrusted or unsafe") },
+  { EXIT_NO_SPACE, N_ ("No space left") },
 };
 
 static int
@@ -112,9 +116,10 @@ exit_status_of (const GError *error)
 static char *
 global_help (HfProgram *program)
 {
-  g_autoptr (GString) end = g_string_new ("Exit Status:");
+  g_autoptr (GString) end = g_string_new (_ ("Exit Status:"));
   for (gsize i = 0; i < G_N_ELEMENTS (exit_meanings); i++)
-    g_string_append_printf (end, "\n  %-15d%s", exit_meanings[i].status, exit_meanings[i].meaning);
+    g_string_append_printf (end, "\n  %-15d%s", exit_meanings[i].status,
+                            hf_text (exit_meanings[i].meaning));
   return hf_options_global_help (program, end->str);
 }
 
@@ -175,7 +180,7 @@ int
 main (int argc, char **argv)
 {
   ensure_standard_fds ();
-  (void)setlocale (LC_ALL, "");
+  hf_language_begin (HF_LOCALE_DIR);
   g_set_prgname ("holdfast");
   g_log_writer_default_set_use_stderr (TRUE); /* standard output is for results */
 

@@ -2,6 +2,7 @@
  *
  * holdfast mask and holdfast pin: two lists of patterns in the configuration.
  */
+#include "base/language.h"
 #include "core/config.h"
 #include "options.h"
 #include "output.h"
@@ -56,7 +57,7 @@ run (HfProgram *program, const char *key, const char *description, int argc, cha
 {
   gboolean remove = FALSE;
   const GOptionEntry entries[] = {
-    { "remove", 0, 0, G_OPTION_ARG_NONE, &remove, "Take the patterns off the list", NULL },
+    { "remove", 0, 0, G_OPTION_ARG_NONE, &remove, N_ ("Take the patterns off the list"), NULL },
     G_OPTION_ENTRY_NULL,
   };
   const HfSyntax syntax = { .entries = entries, .description = description, .max_arguments = -1 };
@@ -78,10 +79,11 @@ run (HfProgram *program, const char *key, const char *description, int argc, cha
 gboolean
 hf_command_mask (HfProgram *program, int argc, char **argv, int *status, GError **error)
 {
-  return run (program, "masked",
-              "holdfast update passes over what matches.  A pattern is a ref or a part of one,\n"
-              "which may have * and ? in it.  Without one, lists them.\n",
-              argc, argv, error);
+  return run (
+      program, "masked",
+      N_ ("holdfast update passes over what matches.  A pattern is a ref or a part of one,\n"
+          "which may have * and ? in it.  Without one, lists them.\n"),
+      argc, argv, error);
 }
 
 /**
@@ -96,7 +98,7 @@ hf_command_pin (HfProgram *program, int argc, char **argv, int *status, GError *
 {
   return run (
       program, "pinned",
-      "holdfast uninstall --unused leaves runtimes that match.  A pattern is a ref or a part\n"
-      "of one, which may have * and ? in it.  Without one, lists them.\n",
+      N_ ("holdfast uninstall --unused leaves runtimes that match.  A pattern is a ref or a part\n"
+          "of one, which may have * and ? in it.  Without one, lists them.\n"),
       argc, argv, error);
 }

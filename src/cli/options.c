@@ -5,6 +5,7 @@
  */
 #include "options.h"
 
+#include "base/language.h"
 #include "complete.h"
 #include "output.h"
 #include "places.h"
@@ -59,8 +60,8 @@ option_installation (const char *name, const char *value, gpointer program, GErr
     return choose_scope (program, HF_SCOPE_SYSTEM, NULL, NULL, error);
   if (hf_named_check_name (value, error))
     return choose_scope (program, HF_SCOPE_NAMED, value, NULL, error);
-  g_prefix_error (error,
-                  "--installation takes a name, or a path with a slash in it, as ./%s: ", value);
+  g_prefix_error (error, _ ("--installation takes a name, or a path with a slash in it, as ./%s: "),
+                  value);
   return FALSE;
 }
 
@@ -76,18 +77,20 @@ hf_options_global_entries (HfProgram *program)
 {
   const GOptionEntry entries[] = {
     { "user", 'u', G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, (gpointer)option_user,
-      "Work on the user's installation", NULL },
+      N_ ("Work on the user's installation"), NULL },
     { "system", 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, (gpointer)option_system,
-      "Work on the system's installation", NULL },
+      N_ ("Work on the system's installation"), NULL },
     { "installation", 0, G_OPTION_FLAG_FILENAME, G_OPTION_ARG_CALLBACK,
-      (gpointer)option_installation, "Work on the installation of that name, or at that path",
+      (gpointer)option_installation, N_ ("Work on the installation of that name, or at that path"),
       "NAME|PATH" },
-    { "json", 0, 0, G_OPTION_ARG_NONE, &program->json, "Print one JSON document", NULL },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &program->json, N_ ("Print one JSON document"), NULL },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &program->quiet,
-      "Print only errors and what is asked for", NULL },
-    { "verbose", 'v', 0, G_OPTION_ARG_NONE, &program->verbose, "Say what is being done", NULL },
-    { "help", 'h', 0, G_OPTION_ARG_NONE, &program->help, "Show help and exit", NULL },
-    { "version", 0, 0, G_OPTION_ARG_NONE, &program->version, "Show the version and exit", NULL },
+      N_ ("Print only errors and what is asked for"), NULL },
+    { "verbose", 'v', 0, G_OPTION_ARG_NONE, &program->verbose, N_ ("Say what is being done"),
+      NULL },
+    { "help", 'h', 0, G_OPTION_ARG_NONE, &program->help, N_ ("Show help and exit"), NULL },
+    { "version", 0, 0, G_OPTION_ARG_NONE, &program->version, N_ ("Show the version and exit"),
+      NULL },
     G_OPTION_ENTRY_NULL,
   };
   return g_memdup2 (entries, sizeof entries);
@@ -97,8 +100,8 @@ static GOptionGroup *
 global_group (HfProgram *program)
 {
   g_autofree GOptionEntry *entries = hf_options_global_entries (program);
-  GOptionGroup *group
-      = g_option_group_new ("global", "Global Options:", "Show global options", program, NULL);
+  GOptionGroup *group = g_option_group_new ("global", N_ ("Global Options:"), "", program, NULL);
+  g_option_group_set_translation_domain (group, GETTEXT_PACKAGE);
   g_option_group_add_entries (group, entries);
   return group;
 }
@@ -109,12 +112,13 @@ context_new (HfProgram *program, const char *arguments, const HfSyntax *syntax)
 {
   const GOptionEntry *entries = syntax != NULL ? syntax->entries : NULL;
   GOptionContext *context = g_option_context_new (arguments);
+  g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
   /* Our own --help works on either side of the command's name. */
   g_option_context_set_help_enabled (context, FALSE);
   if (entries != NULL)
     {
-      GOptionGroup *own
-          = g_option_group_new ("command", "Options:", "Show options", syntax->data, NULL);
+      GOptionGroup *own = g_option_group_new ("command", N_ ("Options:"), "", syntax->data, NULL);
+      g_option_group_set_translation_domain (own, GETTEXT_PACKAGE);
       g_option_group_add_entries (own, entries);
       g_option_context_add_group (context, own);
     }
@@ -174,17 +178,17 @@ char *
 hf_options_global_help (HfProgram *program, const char *end)
 {
   g_autoptr (GString) summary = g_string_new (
-      "Deploys images of applications and runtimes beside whatever is running from them.\n"
-      "What something holds stays; what nothing holds goes.\n\nCommands:");
+      _ ("Deploys images of applications and runtimes beside whatever is running from them.\n"
+         "What something holds stays; what nothing holds goes.\n\nCommands:"));
   for (gsize i = 0; i < program->n_commands; i++)
     if (program->commands[i].summary != NULL)
       g_string_append_printf (summary, "\n  %-15s%s", program->commands[i].name,
-                              program->commands[i].summary);
+                              hf_text (program->commands[i].summary));
 
   g_autoptr (GOptionContext) context = context_new (program, "COMMAND [ARG…]", NULL);
   g_option_context_set_summary (context, summary->str);
   g_autofree char *description
-      = g_strconcat (end, "\n\nSee holdfast COMMAND --help, and holdfast(1).\n", NULL);
+      = g_strconcat (end, "\n\n", _ ("See holdfast COMMAND --help, and holdfast(1).\n"), NULL);
   g_option_context_set_description (context, description);
   return g_option_context_get_help (context, FALSE, NULL);
 }
@@ -196,10 +200,12 @@ check_count (HfProgram *program, const HfSyntax *syntax, int count, GError **err
   if (count < syntax->min_arguments)
     return hf_throw (error, HF_ERROR_USAGE, "%s needs %s: see holdfast %s --help", name,
                      program->command->arguments, name);
-  if (syntax->max_arguments >= 0 && count > syntax->max_arguments)
-    return hf_throw (error, HF_ERROR_USAGE, "%s takes %s: see holdfast %s --help", name,
-                     syntax->max_arguments == 0 ? "no arguments" : program->command->arguments,
+  if (syntax->max_arguments == 0 && count > 0)
+    return hf_throw (error, HF_ERROR_USAGE, "%s takes no arguments: see holdfast %s --help", name,
                      name);
+  if (syntax->max_arguments > 0 && count > syntax->max_arguments)
+    return hf_throw (error, HF_ERROR_USAGE, "%s takes %s: see holdfast %s --help", name,
+                     program->command->arguments, name);
   return TRUE;
 }
 
@@ -241,6 +247,8 @@ hf_options_parse (HfProgram *program, const HfSyntax *syntax, int *argc, char **
       g_autofree char *help = g_option_context_get_help (context, FALSE, NULL);
       print_and_exit (help);
     }
+  if (program->json) /* a program reads it, errors and all */
+    hf_language_end ();
   hf_output_set_quiet (program->quiet);
   /* Not by way of G_MESSAGES_DEBUG, which an instance would inherit. */
   if (program->verbose)

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "core/layout.h"
 #include "progress.h"
 
@@ -49,12 +50,13 @@ hf_table_free (HfTable *table)
 /**
  * hf_table_add_column:
  * @table: a table that has no cells yet
- * @title: the column's name, as people see it; without one in the first column there is no header
+ * @title: (nullable): the column's name, as people see it, translated here; without one in the first column there
+ *   is no header
  */
 void
 hf_table_add_column (HfTable *table, const char *title)
 {
-  g_ptr_array_add (table->titles, g_strdup (title));
+  g_ptr_array_add (table->titles, g_strdup (title != NULL ? hf_text (title) : ""));
 }
 
 /**
@@ -80,6 +82,25 @@ hf_table_add_cell (HfTable *table, const char *text)
   hf_table_take_cell (table, g_strdup (text));
 }
 
+/**
+ * hf_output_text_width:
+ * @text: one line of valid UTF-8
+ *
+ * Returns: how many columns of a terminal it takes: what is written in Chinese or Japanese takes two for each
+ *   character
+ */
+glong
+hf_output_text_width (const char *text)
+{
+  glong width = 0;
+  for (; *text != '\0'; text = g_utf8_next_char (text))
+    {
+      gunichar c = g_utf8_get_char (text);
+      width += g_unichar_iszerowidth (c) ? 0 : g_unichar_iswide (c) ? 2 : 1;
+    }
+  return width;
+}
+
 static void
 print_row (const GPtrArray *cells, guint first, const GArray *widths)
 {
@@ -92,7 +113,7 @@ print_row (const GPtrArray *cells, guint first, const GArray *widths)
       if (!hf_output_is_terminal ())
         fputc ('\t', stdout);
       else
-        for (glong n = g_utf8_strlen (cell, -1); n < g_array_index (widths, glong, i) + 2; n++)
+        for (glong n = hf_output_text_width (cell); n < g_array_index (widths, glong, i) + 2; n++)
           fputc (' ', stdout);
     }
   fputc ('\n', stdout);
@@ -101,9 +122,9 @@ print_row (const GPtrArray *cells, guint first, const GArray *widths)
 static glong
 column_width (const HfTable *table, guint column)
 {
-  glong width = g_utf8_strlen (table->titles->pdata[column], -1);
+  glong width = hf_output_text_width (table->titles->pdata[column]);
   for (guint i = column; i < table->cells->len; i += table->titles->len)
-    width = MAX (width, g_utf8_strlen (table->cells->pdata[i], -1));
+    width = MAX (width, hf_output_text_width (table->cells->pdata[i]));
   return width;
 }
 
@@ -324,7 +345,7 @@ hf_output_set_quiet (gboolean quiet)
 
 /**
  * hf_output_line:
- * @format: one line without its end
+ * @format: one line without its end; it is translated here
  *
  * Prints a line, escaped, at once: what was done stands there even if the next thing fails.  With
  * --quiet, nothing.
@@ -334,7 +355,7 @@ hf_output_line (const char *format, ...)
 {
   va_list args;
   va_start (args, format);
-  g_autofree char *text = g_strdup_vprintf (format, args);
+  g_autofree char *text = g_strdup_vprintf (hf_text (format), args);
   va_end (args);
   g_autofree char *line = hf_output_escape (text);
   if (is_quiet)
@@ -357,18 +378,20 @@ hf_output_heading (const HfInstallation *installation)
 
 /**
  * hf_output_change:
- * @what: what was done: Installed, Updated, Uninstalled
+ * @message: what was done, with %s for what to; it is translated here
  * @ref: to which ref
  * @commit: (nullable): with which commit
  *
  * Prints the one line that each change of an installation gets.
  */
 void
-hf_output_change (const char *what, const HfRef *ref, const char *commit)
+hf_output_change (const char *message, const HfRef *ref, const char *commit)
 {
   g_autofree char *shown = commit != NULL ? hf_output_commit (commit) : NULL;
-  hf_output_line ("%s %s%s%s", what, ref->full, shown != NULL ? " " : "",
-                  shown != NULL ? shown : "");
+  g_autofree char *what
+      = shown != NULL ? g_strconcat (ref->full, " ", shown, NULL) : g_strdup (ref->full);
+  g_autofree char *line = hf_text_about (message, what);
+  hf_output_line ("%s", line);
 }
 
 /**
@@ -398,7 +421,7 @@ hf_output_warning (const char *text)
   g_autofree char *line = hf_output_escape (text);
   hf_progress_line_clear ();
   fflush (stdout);
-  fprintf (stderr, "holdfast: warning: %s\n", line);
+  fprintf (stderr, _ ("holdfast: warning: %s\n"), line);
 }
 
 /**

@@ -28,6 +28,7 @@ gboolean hf_output_is_terminal (void);
 gboolean hf_output_is_journal (void);
 guint hf_output_width (void);
 char *hf_output_escape (const char *text);
+glong hf_output_text_width (const char *text);
 char *hf_output_commit (const char *commit);
 char *hf_output_time (gint64 seconds);
 char *hf_output_size (guint64 bytes);
@@ -37,7 +38,7 @@ char *hf_output_deployment_path (const HfInstallation *installation, const HfDep
 void hf_output_set_quiet (gboolean quiet);
 void hf_output_line (const char *format, ...) G_GNUC_PRINTF (1, 2);
 void hf_output_heading (const HfInstallation *installation);
-void hf_output_change (const char *what, const HfRef *ref, const char *commit);
+void hf_output_change (const char *message, const HfRef *ref, const char *commit);
 void hf_output_error (const GError *error);
 void hf_output_warning (const char *text);
 gboolean hf_output_finish (GError **error) G_GNUC_WARN_UNUSED_RESULT;

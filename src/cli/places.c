@@ -5,6 +5,8 @@
  */
 #include "places.h"
 
+#include "base/language.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -131,9 +133,12 @@ hf_program_check_named (HfProgram *program, GError **error)
 {
   const GPtrArray *problems = hf_program_named (program)->problems;
   return problems->len == 0
-         || hf_throw (error, HF_ERROR_DAMAGED,
-                      "%u of what should name installations was passed over: see the warnings",
-                      problems->len);
+         || hf_throw (
+             error, HF_ERROR_DAMAGED,
+             ngettext ("%u of what should name installations was passed over: see the warnings",
+                       "%u of what should name installations were passed over: see the warnings",
+                       problems->len),
+             problems->len);
 }
 
 /**

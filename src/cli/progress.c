@@ -4,6 +4,7 @@
  */
 #include "progress.h"
 
+#include "base/language.h"
 #include "output.h"
 
 #include <poll.h>
@@ -47,8 +48,8 @@ describe (const HfProgressState *state)
 {
   g_autoptr (GString) text = g_string_new (NULL);
   if (state->expected > 0)
-    g_string_append_printf (text, " %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT, state->objects,
-                            state->expected);
+    g_string_append_printf (text, _ (" %lu of %lu"), (gulong)state->objects,
+                            (gulong)state->expected);
   else if (state->objects > 0)
     g_string_append_printf (text, " %" G_GUINT64_FORMAT, state->objects);
   if (state->bytes > 0)
@@ -67,7 +68,14 @@ describe (const HfProgressState *state)
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
-/* All of it is ASCII, or what g_format_size() puts between a number and its unit. */
+/* To what fits. */
+static void
+cut (char *text, glong width)
+{
+  while (hf_output_text_width (text) > width)
+    *g_utf8_find_prev_char (text, text + strlen (text)) = '\0';
+}
+
 static void
 show (const HfProgressState *state, gpointer data)
 {
@@ -75,12 +83,12 @@ show (const HfProgressState *state, gpointer data)
     return;
   g_autofree char *numbers = describe (state);
   /* A line that fills the last column would wrap on some terminals. */
-  glong room = (glong)hf_output_width () - 1 - (glong)strlen (state->what);
+  const char *what = hf_text (state->what);
+  glong room = (glong)hf_output_width () - 1 - hf_output_text_width (what);
   if (room < 0)
     return;
-  if (g_utf8_strlen (numbers, -1) > room)
-    *g_utf8_offset_to_pointer (numbers, room) = '\0';
-  fprintf (stdout, "%s%s%s%s%s", ERASE, may_emphasize () ? BOLD : "", state->what,
+  cut (numbers, room);
+  fprintf (stdout, "%s%s%s%s%s", ERASE, may_emphasize () ? BOLD : "", what,
            may_emphasize () ? PLAIN : "", numbers);
   fflush (stdout);
   is_shown = TRUE;

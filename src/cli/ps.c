@@ -2,6 +2,7 @@
  *
  * holdfast ps: the instances that run now.
  */
+#include "base/language.h"
 #include "core/instances.h"
 #include "options.h"
 #include "output.h"
@@ -19,8 +20,8 @@ compare_instances (gconstpointer a, gconstpointer b)
 static void
 print_table (const GPtrArray *instances, gboolean all)
 {
-  static const char *const titles[]
-      = { "PID", "Ref", "Commit", "Runtime", "Started", "Installation" };
+  static const char *const titles[] = { N_ ("PID"),     N_ ("Ref"),     N_ ("Commit"),
+                                        N_ ("Runtime"), N_ ("Started"), N_ ("Installation") };
   g_autoptr (HfTable) table = hf_table_new ();
   for (gsize i = 0; i < G_N_ELEMENTS (titles) - (all ? 0 : 1); i++)
     hf_table_add_column (table, titles[i]);

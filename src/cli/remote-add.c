@@ -2,6 +2,7 @@
  *
  * holdfast remote-add: names a repository to install from.
  */
+#include "base/language.h"
 #include "options.h"
 #include "output.h"
 #include "store-options.h"
@@ -39,7 +40,7 @@ hf_command_remote_add (HfProgram *program, int argc, char **argv, int *status, G
   };
   const HfSyntax syntax = {
     .entries = entries,
-    .description = "LOCATION is a path or an http(s) URL of an ostree repository.\n",
+    .description = N_ ("LOCATION is a path or an http(s) URL of an ostree repository.\n"),
     .min_arguments = 2,
     .max_arguments = 2,
   };

@@ -2,6 +2,7 @@
  *
  * holdfast remote-delete: forgets a remote.  What was installed from it stays.
  */
+#include "base/language.h"
 #include "options.h"
 #include "output.h"
 #include "store/remotes.h"
@@ -17,7 +18,7 @@ gboolean
 hf_command_remote_delete (HfProgram *program, int argc, char **argv, int *status, GError **error)
 {
   const HfSyntax syntax = {
-    .description = "What was installed from it stays, and is not updated any more.\n",
+    .description = N_ ("What was installed from it stays, and is not updated any more.\n"),
     .min_arguments = 1,
     .max_arguments = 1,
   };

@@ -3,13 +3,14 @@
  * holdfast remotes: the remotes that there are.
  */
 #include "store/remotes.h"
+#include "base/language.h"
 #include "options.h"
 #include "output.h"
 
 static void
 print_table (const GPtrArray *remotes)
 {
-  static const char *const titles[] = { "Name", "URL", "Verify" };
+  static const char *const titles[] = { N_ ("Name"), N_ ("URL"), N_ ("Verify") };
   g_autoptr (HfTable) table = hf_table_new ();
   for (gsize i = 0; i < G_N_ELEMENTS (titles); i++)
     hf_table_add_column (table, titles[i]);

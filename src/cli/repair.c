@@ -5,6 +5,7 @@
 #include "store/repair.h"
 
 #include "base/interrupt.h"
+#include "base/language.h"
 #include "command.h"
 #include "core/history.h"
 #include "libexec.h"
@@ -15,7 +16,7 @@
 
 #include <string.h>
 
-#define INTERRUPTED "holdfast: Interrupted: what was begun is left for the next sweep\n"
+#define INTERRUPTED N_ ("holdfast: Interrupted: what was begun is left for the next sweep\n")
 
 static void
 print_finding (const HfFinding *finding, gpointer data)
@@ -105,15 +106,31 @@ report (const HfProgram *program, const HfRepair *repair, gboolean dry_run, GErr
       if (left + planned + mended == 0)
         hf_output_line ("Nothing to repair");
       else if (dry_run)
-        hf_output_line ("%u to mend, %u that a person must look at", planned, left);
+        {
+          g_autofree char *to_mend
+              = g_strdup_printf (ngettext ("%u to mend", "%u to mend", planned), planned);
+          g_autofree char *to_look_at = g_strdup_printf (
+              ngettext ("%u that a person must look at", "%u that a person must look at", left),
+              left);
+          hf_output_line ("%s, %s", to_mend, to_look_at);
+        }
       else
-        hf_output_line ("%u mended, %u left", mended, left);
+        {
+          g_autofree char *done
+              = g_strdup_printf (ngettext ("%u mended", "%u mended", mended), mended);
+          g_autofree char *not_done = g_strdup_printf (ngettext ("%u left", "%u left", left), left);
+          hf_output_line ("%s, %s", done, not_done);
+        }
     }
   if (dry_run && planned > 0)
-    return hf_throw (error, HF_ERROR_DAMAGED, "%u damaged: holdfast repair mends %u of them",
+    return hf_throw (error, HF_ERROR_DAMAGED,
+                     ngettext ("%u damaged: holdfast repair mends %u of them",
+                               "%u damaged: holdfast repair mends %u of them", planned + left),
                      planned + left, planned);
   if (left + planned > 0)
-    return hf_throw (error, HF_ERROR_DAMAGED, "%u damaged, for a person to look at",
+    return hf_throw (error, HF_ERROR_DAMAGED,
+                     ngettext ("%u damaged, for a person to look at",
+                               "%u damaged, for a person to look at", left + planned),
                      left + planned);
   return TRUE;
 }
@@ -173,8 +190,8 @@ hf_command_repair (HfProgram *program, int argc, char **argv, int *status, GErro
   };
   const HfSyntax syntax = {
     .entries = entries,
-    .description = "Without REF, looks at the whole installation.\n"
-                   "Exits with 5 if something damaged stays.\n",
+    .description = N_ ("Without REF, looks at the whole installation.\n"
+                       "Exits with 5 if something damaged stays.\n"),
     .max_arguments = -1,
   };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))

@@ -4,6 +4,7 @@
  * that went, too.
  */
 #include "core/restore.h"
+#include "base/language.h"
 #include "core/history.h"
 #include "core/runtime.h"
 #include "core/settle.h"
@@ -27,10 +28,18 @@ choose (const GPtrArray *list, const HfRefPattern *pattern, const char *to, cons
         if (fits && (to == NULL || hf_deployment_name_is_meant (name, to)))
           return one;
       }
-  (void)hf_throw (error, HF_ERROR_NOT_FOUND,
-                  "Nothing of %s%s%s can be brought back: `holdfast list --all` shows what was"
-                  " removed, `holdfast install` gets it anew",
-                  text, to != NULL ? " with commit or serial " : "", to != NULL ? to : "");
+  if (to != NULL)
+    (void)hf_throw (
+        error, HF_ERROR_NOT_FOUND,
+        "Nothing of %s with commit or serial %s can be brought back: `holdfast list --all`"
+        " shows what was removed, `holdfast install` gets it anew",
+        text, to);
+  else
+    (void)hf_throw (
+        error, HF_ERROR_NOT_FOUND,
+        "Nothing of %s can be brought back: `holdfast list --all` shows what was removed,"
+        " `holdfast install` gets it anew",
+        text);
   return NULL;
 }
 
@@ -39,7 +48,7 @@ bring_back (HfInstallation *installation, const HfRestorable *one, GError **erro
 {
   if (!hf_restore (installation, one, error))
     return FALSE;
-  hf_output_change ("Restored", one->ref, one->commit);
+  hf_output_change ("Restored %s", one->ref, one->commit);
   const HfHistoryEvent event
       = { .kind = HF_HISTORY_RESTORE, .ref = one->ref->full, .commit = one->commit };
   hf_history_record (installation, &event);
@@ -88,15 +97,15 @@ hf_command_restore (HfProgram *program, int argc, char **argv, int *status, GErr
 {
   g_autofree char *to = NULL;
   const GOptionEntry entries[] = {
-    { "to", 0, 0, G_OPTION_ARG_STRING, &to, "Bring back this one, and not the last",
+    { "to", 0, 0, G_OPTION_ARG_STRING, &to, N_ ("Bring back this one, and not the last"),
       "COMMIT|SERIAL" },
     G_OPTION_ENTRY_NULL,
   };
   const HfSyntax syntax = {
     .entries = entries,
     .description
-    = "Whether it is still running or not.  Once a sweep has begun to delete it, it is\n"
-      "too late.\n",
+    = N_ ("Whether it is still running or not.  Once a sweep has begun to delete it, it is\n"
+          "too late.\n"),
     .min_arguments = 1,
     .max_arguments = -1,
   };

@@ -2,6 +2,7 @@
  *
  * holdfast root: standing reasons to keep a deployment.
  */
+#include "base/language.h"
 #include "core/roots.h"
 #include "options.h"
 #include "output.h"
@@ -19,7 +20,8 @@ standing_name (const HfRoot *root)
 static void
 print_table (const HfRoots *roots)
 {
-  static const char *const titles[] = { "Name", "Ref", "Commit", "Serial", "Link", "State" };
+  static const char *const titles[]
+      = { N_ ("Name"), N_ ("Ref"), N_ ("Commit"), N_ ("Serial"), N_ ("Link"), N_ ("State") };
   g_autoptr (HfTable) table = hf_table_new ();
   for (gsize i = 0; i < G_N_ELEMENTS (titles); i++)
     hf_table_add_column (table, titles[i]);
@@ -74,7 +76,10 @@ check_problems (const HfRoots *roots, GError **error)
   return roots->problems->len == 0
          || hf_throw (
              error, HF_ERROR_DAMAGED,
-             "%u of the roots make no sense or cannot be read: remove them, or write them anew",
+             ngettext (
+                 "%u of the roots makes no sense or cannot be read: remove it, or write it anew",
+                 "%u of the roots make no sense or cannot be read: remove them, or write them anew",
+                 roots->problems->len),
              roots->problems->len);
 }
 
@@ -139,16 +144,17 @@ hf_command_root (HfProgram *program, int argc, char **argv, int *status, GError 
   g_autofree char *link = NULL;
   const GOptionEntry entries[] = {
     { "link", 0, 0, G_OPTION_ARG_FILENAME, &link,
-      "With add: make this symlink, and end the root when it goes or leads elsewhere", "PATH" },
+      N_ ("With add: make this symlink, and end the root when it goes or leads elsewhere"),
+      "PATH" },
     G_OPTION_ENTRY_NULL,
   };
   const HfSyntax syntax = {
     .entries = entries,
     .description
-    = "  holdfast root add NAME REF    keep what is deployed for REF now\n"
-      "  holdfast root list            show the roots, and whether they hold\n"
-      "  holdfast root remove ROOT     keep it no longer\n"
-      "\nNAME and ROOT are a name, or NAMESPACE/NAME so that programs keep theirs apart.\n",
+    = N_ ("  holdfast root add NAME REF    keep what is deployed for REF now\n"
+          "  holdfast root list            show the roots, and whether they hold\n"
+          "  holdfast root remove ROOT     keep it no longer\n"
+          "\nNAME and ROOT are a name, or NAMESPACE/NAME so that programs keep theirs apart.\n"),
     .min_arguments = 1,
     .max_arguments = 3,
   };

@@ -3,6 +3,7 @@
  * holdfast run: starts an instance.  Options end at the ref: whatever follows is the instance's
  * own.
  */
+#include "base/language.h"
 #include "launch/launch.h"
 #include "options.h"
 
@@ -55,15 +56,16 @@ hf_command_run (HfProgram *program, int argc, char **argv, int *status, GError *
   g_autofree char *branch = NULL;
   g_autofree char *arch = NULL;
   const GOptionEntry entries[] = {
-    { "command", 0, 0, G_OPTION_ARG_FILENAME, &command, "Run COMMAND instead of the image's own",
-      "COMMAND" },
-    { "branch", 0, 0, G_OPTION_ARG_STRING, &branch, "Run this branch", "BRANCH" },
-    { "arch", 0, 0, G_OPTION_ARG_STRING, &arch, "Run the image for this architecture", "ARCH" },
+    { "command", 0, 0, G_OPTION_ARG_FILENAME, &command,
+      N_ ("Run COMMAND instead of the image's own"), "COMMAND" },
+    { "branch", 0, 0, G_OPTION_ARG_STRING, &branch, N_ ("Run this branch"), "BRANCH" },
+    { "arch", 0, 0, G_OPTION_ARG_STRING, &arch, N_ ("Run the image for this architecture"),
+      "ARCH" },
     G_OPTION_ENTRY_NULL,
   };
   const HfSyntax syntax = {
     .entries = entries,
-    .description = "Everything after REF is passed on.  The exit status is the instance's.\n",
+    .description = N_ ("Everything after REF is passed on.  The exit status is the instance's.\n"),
     .min_arguments = 1,
     .max_arguments = -1,
     .strict = TRUE,

@@ -6,6 +6,7 @@
 #include "sweep-report.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "core/holders.h"
 #include "core/pressure.h"
 #include "output.h"
@@ -33,7 +34,7 @@ static char *
 describe_holders (const GPtrArray *holders)
 {
   if (holders == NULL || holders->len == 0)
-    return g_strdup ("a process that the kernel does not name");
+    return g_strdup (_ ("a process that the kernel does not name"));
   g_autoptr (GString) text = g_string_new (NULL);
   for (guint i = 0; i < holders->len; i++)
     {
@@ -59,7 +60,7 @@ print_entry (const HfSweepEntry *entry, gboolean dry)
   switch (entry->outcome)
     {
     case HF_SWEEP_SWEPT:
-      hf_output_line (dry ? "Would sweep %s" : "Swept %s", what);
+      hf_output_line (dry ? N_ ("Would sweep %s") : N_ ("Swept %s"), what);
       break;
     case HF_SWEEP_HELD:
       {
@@ -73,8 +74,8 @@ print_entry (const HfSweepEntry *entry, gboolean dry)
     case HF_SWEEP_KEPT:
       {
         g_autofree char *until = entry->root == NULL ? hf_output_time (entry->until) : NULL;
-        hf_output_line (entry->root != NULL ? "Kept %s by root %s" : "Spared %s until %s", what,
-                        entry->root != NULL ? entry->root : until);
+        hf_output_line (entry->root != NULL ? N_ ("Kept %s by root %s") : N_ ("Spared %s until %s"),
+                        what, entry->root != NULL ? entry->root : until);
         break;
       }
     }
@@ -90,7 +91,6 @@ static const char *const surplus_states[] = {
 static void
 print_decisions (const HfPressure *pressure, gboolean dry_run)
 {
-  const char *done = dry_run ? "Would give up" : "Gave up";
   for (guint i = 0; pressure != NULL && i < pressure->decisions->len; i++)
     {
       const HfDecision *decision = pressure->decisions->pdata[i];
@@ -98,11 +98,17 @@ print_decisions (const HfPressure *pressure, gboolean dry_run)
       g_autofree char *name = NULL;
       (void)hf_deployment_name_parse (surplus->name, &name, NULL);
       g_autofree char *commit = hf_output_commit (name);
+      g_autofree char *what = g_strdup_printf ("%s %s (%s)", surplus->ref->full, commit,
+                                               surplus_states[surplus->kind]);
       g_autofree char *holders
           = decision->holders != NULL ? describe_holders (decision->holders) : NULL;
-      hf_output_line ("%s %s %s (%s): %s%s%s", decision->given_up ? done : "Passed over",
-                      surplus->ref->full, commit, surplus_states[surplus->kind], decision->why,
-                      holders != NULL ? " by " : "", holders != NULL ? holders : "");
+      if (holders != NULL)
+        hf_output_line ("Passed over %s: it is in use by %s", what, holders);
+      else if (!decision->given_up)
+        hf_output_line ("Passed over %s: %s", what, decision->why);
+      else
+        hf_output_line (dry_run ? N_ ("Would give up %s: %s") : N_ ("Gave up %s: %s"), what,
+                        decision->why);
     }
 }
 
@@ -122,6 +128,29 @@ is_told (const HfSweepReport *report, const HfSweepEntry *entry, gboolean journa
   return !journal || (entry->outcome != HF_SWEEP_KEPT && !(checked && is_in_error (report, entry)));
 }
 
+/* Each number has a phrase of its own, as each may be one or many. */
+static void
+print_sums (const HfSweepReport *report)
+{
+  gboolean dry = report->dry_run;
+  g_autofree char *swept
+      = g_strdup_printf (dry ? ngettext ("%u to sweep", "%u to sweep", report->swept)
+                             : ngettext ("%u swept", "%u swept", report->swept),
+                         report->swept);
+  g_autofree char *held
+      = g_strdup_printf (ngettext ("%u held", "%u held", report->held), report->held);
+  g_autofree char *damaged
+      = g_strdup_printf (ngettext ("%u damaged", "%u damaged", report->damaged), report->damaged);
+  gulong n_objects = (gulong)report->objects, n_inodes = (gulong)report->inodes;
+  g_autofree char *objects
+      = g_strdup_printf (ngettext ("%lu object", "%lu objects", n_objects), n_objects);
+  g_autofree char *inodes
+      = g_strdup_printf (ngettext ("%lu inode", "%lu inodes", n_inodes), n_inodes);
+  g_autofree char *size = g_format_size (report->bytes);
+  hf_output_line (dry ? N_ ("%s, %s, %s; %s, %s, %s to free") : N_ ("%s, %s, %s; %s, %s, %s freed"),
+                  swept, held, damaged, objects, inodes, size);
+}
+
 static void
 print_text (const HfSweepReport *report, gboolean checked)
 {
@@ -133,15 +162,10 @@ print_text (const HfSweepReport *report, gboolean checked)
   /* An idle sweep says nothing. */
   if (report->inodes == 0 && (journal || report->entries->len == report->kept))
     return;
-  g_autofree char *freed = g_format_size (report->bytes);
-  hf_output_line ("%u %s, %u held, %u damaged; %" G_GUINT64_FORMAT " objects, %" G_GUINT64_FORMAT
-                  " inodes, %s %s",
-                  report->swept, report->dry_run ? "to sweep" : "swept", report->held,
-                  report->damaged, report->objects, report->inodes, freed,
-                  report->dry_run ? "to free" : "freed");
+  print_sums (report);
   if (report->full)
     hf_output_line ("All stored objects were looked at: %s",
-                    report->reason != NULL ? report->reason : "asked for");
+                    report->reason != NULL ? hf_text (report->reason) : _ ("asked for"));
 }
 
 static void
@@ -287,7 +311,7 @@ join_entries (const HfSweepReport *report, HfSweepOutcome outcome)
           continue;
         }
       g_autofree char *holders = describe_holders (entry->holders);
-      g_string_append_printf (text, "%s is in use by %s", entry_name (entry), holders);
+      g_string_append_printf (text, _ ("%s is in use by %s"), entry_name (entry), holders);
     }
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
@@ -306,24 +330,31 @@ hf_sweep_report_check (const HfSweepReport *report, GError **error)
   if (report->damaged > 0)
     {
       g_autofree char *which = join_entries (report, HF_SWEEP_DAMAGED);
-      return hf_throw (error, HF_ERROR_DAMAGED, "%u damaged, for a person to look at: %s",
+      return hf_throw (error, HF_ERROR_DAMAGED,
+                       ngettext ("%u damaged, for a person to look at: %s",
+                                 "%u damaged, for a person to look at: %s", report->damaged),
                        report->damaged, which);
     }
   if (report->bad_roots > 0)
     return hf_throw (
         error, HF_ERROR_DAMAGED,
-        "%u of the roots make no sense or cannot be read: `holdfast root remove` them, or write"
-        " them anew",
+        ngettext ("%u of the roots makes no sense or cannot be read: `holdfast root remove` it, or"
+                  " write it anew",
+                  "%u of the roots make no sense or cannot be read: `holdfast root remove` them, or"
+                  " write them anew",
+                  report->bad_roots),
         report->bad_roots);
   if (is_short (report))
     return hf_throw (error, HF_ERROR_NO_SPACE, "Only %s", report->pressure->short_of);
   if (report->held > 0)
     {
       g_autofree char *which = join_entries (report, HF_SWEEP_HELD);
-      g_autofree char *count
-          = report->held > 1 ? g_strdup_printf ("%u are held: ", report->held) : g_strdup ("");
-      return hf_throw (error, HF_ERROR_IN_USE, "%s%s: end %s, or sweep again later", count, which,
-                       report->held > 1 ? "them" : "it");
+      if (report->held == 1)
+        return hf_throw (error, HF_ERROR_IN_USE, "%s: end it, or sweep again later", which);
+      return hf_throw (error, HF_ERROR_IN_USE,
+                       ngettext ("%u is held: %s: end it, or sweep again later",
+                                 "%u are held: %s: end them, or sweep again later", report->held),
+                       report->held, which);
     }
   return TRUE;
 }

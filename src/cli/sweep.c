@@ -5,6 +5,7 @@
  * does it.
  */
 #include "core/sweep.h"
+#include "base/language.h"
 #include "core/history.h"
 #include "core/sweep-wait.h"
 #include "libexec.h"
@@ -165,14 +166,15 @@ parse (HfProgram *program, int *argc, char ***argv, Choice *choice, GError **err
 {
   const GOptionEntry entries[] = {
     { "full", 0, 0, G_OPTION_ARG_NONE, &choice->full,
-      "Look at the whole repository for what nothing needs", NULL },
+      N_ ("Look at the whole repository for what nothing needs"), NULL },
     { "dry-run", 0, 0, G_OPTION_ARG_NONE, &choice->dry_run,
-      "Change nothing: tell what would be freed", NULL },
-    { "now", 0, 0, G_OPTION_ARG_NONE, &choice->now, "Do not spare what was removed lately", NULL },
+      N_ ("Change nothing: tell what would be freed"), NULL },
+    { "now", 0, 0, G_OPTION_ARG_NONE, &choice->now, N_ ("Do not spare what was removed lately"),
+      NULL },
     { "wait", 0, G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK, (gpointer)parse_wait,
-      "Wait for what is in use, and free it the moment it is not", "SECONDS" },
+      N_ ("Wait for what is in use, and free it the moment it is not"), "SECONDS" },
     { "all-installations", 0, 0, G_OPTION_ARG_NONE, &choice->all,
-      "Sweep all installations of the system's, as root", NULL },
+      N_ ("Sweep all installations of the system's, as root"), NULL },
     { "background", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &choice->background, NULL, NULL },
     G_OPTION_ENTRY_NULL,
   };
@@ -180,9 +182,9 @@ parse (HfProgram *program, int *argc, char ***argv, Choice *choice, GError **err
     .entries = entries,
     .data = choice,
     .description
-    = "With less free than min-free, gives up what is only kept: see holdfast config.\n"
-      "Exits with 4 if something had to be left since it is in use, with 5 if\n"
-      "something is damaged, and with 7 if there is still less than min-free.\n",
+    = N_ ("With less free than min-free, gives up what is only kept: see holdfast config.\n"
+          "Exits with 4 if something had to be left since it is in use, with 5 if\n"
+          "something is damaged, and with 7 if there is still less than min-free.\n"),
   };
   if (!hf_options_parse (program, &syntax, argc, argv, error))
     return FALSE;

@@ -3,6 +3,7 @@
  * holdfast uninstall: takes images out of service.  Running instances keep what they use; the next
  * sweep frees the rest.
  */
+#include "base/language.h"
 #include "base/test-hook.h"
 #include "core/branch.h"
 #include "core/history.h"
@@ -89,7 +90,7 @@ confirm (const GPtrArray *going)
   if (isatty (STDIN_FILENO) != 1 || !hf_output_is_terminal ())
     return TRUE;
   show (going);
-  fprintf (stdout, "Uninstall all of these? [y/N] ");
+  fprintf (stdout, "%s", _ ("Uninstall all of these? [y/N] "));
   fflush (stdout);
   char answer[16];
   return fgets (answer, sizeof answer, stdin) != NULL && g_ascii_tolower (answer[0]) == 'y';
@@ -122,7 +123,7 @@ remove_kind (HfInstallation *installation, const GPtrArray *going, gboolean apps
       if (!hf_remove_ref (installation, deployed->ref, force, error))
         return FALSE;
       record (installation, deployed);
-      hf_output_change ("Uninstalled", deployed->ref,
+      hf_output_change ("Uninstalled %s", deployed->ref,
                         deployed->info != NULL ? deployed->info->commit : NULL);
     }
   return TRUE;
@@ -138,7 +139,7 @@ leave_held (GPtrArray *unused)
       const HfDeployed *deployed = unused->pdata[i];
       if (!deployed->in_use)
         continue;
-      hf_output_change ("In use", deployed->ref, deployed->info->commit);
+      hf_output_change ("In use %s", deployed->ref, deployed->info->commit);
       g_ptr_array_remove_index (unused, i);
     }
 }
@@ -166,7 +167,7 @@ remove_unused (HfInstallation *installation, gboolean assume_yes, GError **error
       if (hf_remove_unused (installation, deployed->ref, &failed))
         {
           record (installation, deployed);
-          hf_output_change ("Uninstalled", deployed->ref, deployed->info->commit);
+          hf_output_change ("Uninstalled %s", deployed->ref, deployed->info->commit);
         }
       else if (hf_error_is (failed, HF_ERROR_IN_USE))
         hf_output_line ("Left %s", failed->message);
@@ -214,19 +215,19 @@ hf_command_uninstall (HfProgram *program, int argc, char **argv, int *status, GE
 {
   Choice choice = { 0 };
   const GOptionEntry entries[] = {
-    { "all", 0, 0, G_OPTION_ARG_NONE, &choice.all, "Uninstall everything", NULL },
-    { "unused", 0, 0, G_OPTION_ARG_NONE, &choice.unused, "Uninstall runtimes that nothing needs",
-      NULL },
-    { "assumeyes", 'y', 0, G_OPTION_ARG_NONE, &choice.assume_yes, "Do not ask", NULL },
+    { "all", 0, 0, G_OPTION_ARG_NONE, &choice.all, N_ ("Uninstall everything"), NULL },
+    { "unused", 0, 0, G_OPTION_ARG_NONE, &choice.unused,
+      N_ ("Uninstall runtimes that nothing needs"), NULL },
+    { "assumeyes", 'y', 0, G_OPTION_ARG_NONE, &choice.assume_yes, N_ ("Do not ask"), NULL },
     { "force-remove", 0, 0, G_OPTION_ARG_NONE, &choice.force,
-      "Uninstall runtimes that applications need", NULL },
+      N_ ("Uninstall runtimes that applications need"), NULL },
     G_OPTION_ENTRY_NULL,
   };
   const HfSyntax syntax = {
     .entries = entries,
     .description
-    = "Running instances go on.  A sweep in the background frees the space when the last one\n"
-      "has ended, unless auto-sweep=no: see holdfast config.\n",
+    = N_ ("Running instances go on.  A sweep in the background frees the space when the last one\n"
+          "has ended, unless auto-sweep=no: see holdfast config.\n"),
     .max_arguments = -1,
   };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error)

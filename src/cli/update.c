@@ -3,6 +3,7 @@
  * holdfast update: replaces what is deployed by what its remote has now.
  */
 #include "base/interrupt.h"
+#include "base/language.h"
 #include "core/active.h"
 #include "core/config.h"
 #include "core/layout.h"
@@ -59,9 +60,9 @@ static gboolean
 is_left (HfInstallation *installation, const HfConfig *config, const HfDeployed *deployed)
 {
   if (hf_ref_glob_find (config->masked, deployed->ref) != NULL)
-    hf_output_change ("Masked", deployed->ref, NULL);
+    hf_output_change ("Masked %s", deployed->ref, NULL);
   else if (hf_active_is_held (installation, deployed->ref))
-    hf_output_change ("Held by a rollback", deployed->ref, deployed->info->commit);
+    hf_output_change ("Held by a rollback %s", deployed->ref, deployed->info->commit);
   else
     return FALSE;
   return TRUE;
@@ -88,7 +89,7 @@ end_hold (const HfInstallContext *context, const HfDeployed *deployed, gboolean 
                         error))
     return FALSE;
   if (*out_ended)
-    hf_output_change ("No longer held", deployed->ref, deployed->info->commit);
+    hf_output_change ("No longer held %s", deployed->ref, deployed->info->commit);
   return TRUE;
 }
 
@@ -104,10 +105,10 @@ update_one (const HfInstallContext *context, const HfDeployed *deployed, HfInsta
       /* By a rollback that came after find_all(). */
       if (kind == HF_INSTALL_UPDATE_UNLESS_HELD && !*out_changed
           && hf_active_is_held (context->store->installation, deployed->ref))
-        hf_output_change ("Held by a rollback", deployed->ref, NULL);
+        hf_output_change ("Held by a rollback %s", deployed->ref, NULL);
       return TRUE;
     }
-  g_autofree char *not_done = g_strdup_printf ("%s was not updated", deployed->ref->full);
+  g_autofree char *not_done = g_strdup_printf (_ ("%s was not updated"), deployed->ref->full);
   return hf_install_failed (not_done, local, error);
 }
 
@@ -139,7 +140,10 @@ update_each (const HfInstallContext *context, const GPtrArray *list, HfInstallKi
         code = local->code;
     }
   if (failed > 0)
-    return hf_throw (error, code, "%u of %u could not be updated", failed, list->len);
+    return hf_throw (
+        error, code,
+        ngettext ("%u of %u could not be updated", "%u of %u could not be updated", failed), failed,
+        list->len);
   if (unchanged == list->len)
     hf_output_line ("Nothing to update");
   return TRUE;
@@ -202,8 +206,8 @@ hf_command_update (HfProgram *program, int argc, char **argv, int *status, GErro
 {
   const HfSyntax syntax = {
     .description
-    = "Without REF, updates everything that came from a remote, but for what is masked or\n"
-      "was rolled back; for root, who chooses none, in all installations of the system's.\n",
+    = N_ ("Without REF, updates everything that came from a remote, but for what is masked or\n"
+          "was rolled back; for root, who chooses none, in all installations of the system's.\n"),
     .max_arguments = -1,
   };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))

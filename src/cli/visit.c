@@ -2,6 +2,7 @@
  *
  * Doing the same to several installations, one after another, whatever becomes of one of them.
  */
+#include "base/language.h"
 #include "output.h"
 #include "places.h"
 
@@ -54,8 +55,8 @@ hf_places_visit (HfProgram *program, const GPtrArray *places, HfEach each, gpoin
       failures++;
       if (places->len > 1 && !program->stopped)
         {
-          g_prefix_error (&failed,
-                          "Installation %s: ", place->name != NULL ? place->name : place->path);
+          g_prefix_error (&failed, _ ("Installation %s: "),
+                          place->name != NULL ? place->name : place->path);
           hf_output_error (failed);
         }
       if (worst != NULL && weight (worst) >= weight (failed))
@@ -67,7 +68,9 @@ hf_places_visit (HfProgram *program, const GPtrArray *places, HfEach each, gpoin
     return TRUE;
   if (places->len > 1 && !program->stopped && worst->domain == HF_ERROR)
     return hf_throw (error, (HfErrorCode)worst->code,
-                     "%u of %u installations were not brought to an end", failures, places->len);
+                     ngettext ("%u of %u installations was not brought to an end",
+                               "%u of %u installations were not brought to an end", failures),
+                     failures, places->len);
   g_propagate_error (error, g_steal_pointer (&worst));
   return FALSE;
 }

@@ -4,6 +4,7 @@
  */
 #include "why-report.h"
 
+#include "base/language.h"
 #include "output.h"
 
 #include <pwd.h>
@@ -68,40 +69,48 @@ user_name (guint uid)
 }
 
 static char *
+describe_root (const HfRoot *root)
+{
+  if (root->link != NULL && root->why != NULL)
+    return g_strdup_printf (_ ("root %s, by the link %s: %s"), root->path, root->link, root->why);
+  if (root->link != NULL)
+    return g_strdup_printf (_ ("root %s, by the link %s"), root->path, root->link);
+  if (root->why != NULL)
+    return g_strdup_printf (_ ("root %s: %s"), root->path, root->why);
+  return g_strdup_printf (_ ("root %s"), root->path);
+}
+
+static char *
 describe_reason (const HfWhyReason *reason)
 {
   g_autofree char *until = hf_output_time (reason->until);
   switch (reason->code)
     {
     case HF_WHY_ACTIVE:
-      return g_strdup ("active: it is what runs");
+      return g_strdup (_ ("active: it is what runs"));
     case HF_WHY_PREVIOUS:
-      return g_strdup ("previous: it is kept for rollback");
+      return g_strdup (_ ("previous: it is kept for rollback"));
     case HF_WHY_PENDING:
-      return g_strdup ("pending: not kept any more, but in service until its ref changes");
+      return g_strdup (_ ("pending: not kept any more, but in service until its ref changes"));
     case HF_WHY_ROOT:
-      return g_strdup_printf ("root %s%s%s%s%s", reason->root->path,
-                              reason->root->link != NULL ? ", by the link " : "",
-                              reason->root->link != NULL ? reason->root->link : "",
-                              reason->root->why != NULL ? ": " : "",
-                              reason->root->why != NULL ? reason->root->why : "");
+      return describe_root (reason->root);
     case HF_WHY_SPARED:
-      return g_strdup_printf ("spared until %s", until);
+      return g_strdup_printf (_ ("spared until %s"), until);
     case HF_WHY_HELD:
-      return g_strdup ("held by");
+      return g_strdup (_ ("held by"));
     case HF_WHY_BUILDING:
-      return g_strdup ("being built by");
+      return g_strdup (_ ("being built by"));
     case HF_WHY_SWEEPING:
-      return g_strdup ("locked by a sweep that deletes it");
+      return g_strdup (_ ("locked by a sweep that deletes it"));
     case HF_WHY_DAMAGED:
-      return g_strdup_printf ("damaged: %s", reason->text);
+      return g_strdup_printf (_ ("damaged: %s"), reason->text);
     case HF_WHY_NEEDED:
-      return g_strdup_printf ("the runtime of %s%s%s", reason->text,
-                              reason->where != NULL ? " of " : "",
-                              reason->where != NULL ? reason->where : "");
+      return reason->where != NULL
+                 ? g_strdup_printf (_ ("the runtime of %s of %s"), reason->text, reason->where)
+                 : g_strdup_printf (_ ("the runtime of %s"), reason->text);
     case HF_WHY_PINNED:
     default:
-      return g_strdup_printf ("pinned by %s", reason->text);
+      return g_strdup_printf (_ ("pinned by %s"), reason->text);
     }
 }
 
@@ -115,8 +124,8 @@ print_holders (const HfWhyReason *reason)
       const HfHolder *holder = reason->holders->pdata[i];
       g_autofree char *user = user_name (holder->uid);
       g_autofree char *since = hf_output_time ((gint64)holder->start);
-      hf_output_line ("    PID %" G_GINT64_FORMAT " (%s) of %s, since %s", holder->pid,
-                      holder->command, user, since);
+      hf_output_line ("    PID %d (%s) of %s, since %s", (int)holder->pid, holder->command, user,
+                      since);
     }
   if (reason->holders == NULL || reason->holders->len == 0)
     hf_output_line ("    a process that the kernel does not name");
@@ -154,13 +163,15 @@ print_object (const HfWhyObject *object)
   for (guint i = 0; i < object->sharers->len; i++)
     {
       g_autofree char *what = describe_subject (object->sharers->pdata[i]);
-      hf_output_line ("  %s by %s", object->sharers->len > 1 ? "shared" : "needed", what);
+      hf_output_line (object->sharers->len > 1 ? N_ ("  shared by %s") : N_ ("  needed by %s"),
+                      what);
     }
   if (stray == NULL && object->sharers->len == 0)
     hf_output_line ("  nothing: the next sweep deletes it");
   else if (stray != NULL)
-    hf_output_line (object->foreign ? "  a ref in the repository that is not holdfast's, maybe"
-                                    : "  no deployment needs it: `holdfast sweep --full` frees it");
+    hf_output_line (object->foreign
+                        ? N_ ("  a ref in the repository that is not holdfast's, maybe")
+                        : N_ ("  no deployment needs it: `holdfast sweep --full` frees it"));
 }
 
 /**
@@ -177,7 +188,10 @@ hf_why_answer_print (const HfWhyAnswer *answer)
   for (guint i = 0; i < answer->objects->len; i++)
     print_object (answer->objects->pdata[i]);
   if (answer->fixture != NULL)
-    hf_output_line ("%s\n  it is a part of the installation", answer->fixture);
+    {
+      hf_output_line ("%s", answer->fixture);
+      hf_output_line ("  it is a part of the installation");
+    }
 }
 
 static void

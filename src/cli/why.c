@@ -4,6 +4,7 @@
  */
 #include "core/why.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "core/layout.h"
 #include "options.h"
 #include "output.h"
@@ -270,7 +271,7 @@ hf_command_why (HfProgram *program, int argc, char **argv, int *status, GError *
   const HfSyntax syntax = {
     .min_arguments = 1,
     .max_arguments = 1,
-    .description = "What has no reason goes with the next sweep.\n",
+    .description = N_ ("What has no reason goes with the next sweep.\n"),
   };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;

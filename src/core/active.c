@@ -51,14 +51,14 @@ make_link (int branch_fd, const char *link, const char *name, GError **error)
 {
   (void)unlinkat (branch_fd, link, 0);
   return symlinkat (name, branch_fd, link) == 0
-         || hf_throw_at (error, "Cannot create", branch_fd, link);
+         || hf_throw_at (error, "Cannot create %s", branch_fd, link);
 }
 
 static gboolean
 rename_link (int branch_fd, const char *temporary, const char *link, GError **error)
 {
   if (renameat (branch_fd, temporary, branch_fd, link) != 0)
-    return hf_throw_at (error, "Cannot set", branch_fd, link);
+    return hf_throw_at (error, "Cannot set %s", branch_fd, link);
   return hf_dir_sync (branch_fd, ".", error);
 }
 
@@ -146,7 +146,7 @@ hf_held_drop_stale (int branch_fd, const char *active, HfLedger *ledger, GError 
   g_autofree char *held = hf_link_read (branch_fd, HF_HELD_LINK);
   if (held == NULL || g_strcmp0 (held, active) == 0)
     return held != NULL || errno == ENOENT
-           || hf_throw_at (error, "Cannot read", branch_fd, HF_HELD_LINK);
+           || hf_throw_at (error, "Cannot read %s", branch_fd, HF_HELD_LINK);
   return hf_ledger_unlink (ledger, branch_fd, HF_HELD_LINK, 0) == 0
-         || hf_throw_at (error, "Cannot remove", branch_fd, HF_HELD_LINK);
+         || hf_throw_at (error, "Cannot remove %s", branch_fd, HF_HELD_LINK);
 }

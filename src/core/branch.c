@@ -263,7 +263,7 @@ hf_branch_prune (HfInstallation *installation, const HfRef *ref, GError **error)
     }
   /* EBUSY: somebody has mounted something there. */
   return errno == ENOTEMPTY || errno == EEXIST || errno == EBUSY
-         || hf_throw_at (error, "Cannot remove empty directory", installation->deploy_fd, path);
+         || hf_throw_at (error, "Cannot remove empty directory %s", installation->deploy_fd, path);
 }
 
 /**

@@ -6,6 +6,7 @@
 #include "config-value.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "layout.h"
 #include "ref-glob.h"
 
@@ -119,48 +120,50 @@ parse_patterns (const char *text, gpointer field)
   return TRUE;
 }
 
-#define BYTES_RANGE  "0 (no limit), bytes with K, M, G or T after them or nothing, or from 0% to 99%"
-#define INODES_RANGE "0 (no limit), a number, or from 0% to 99%"
-#define PATTERNS     "refs or parts of refs, which may have * and ? in them, with ; between them"
+#define BYTES_RANGE                                                                                \
+  N_ ("0 (no limit), bytes with K, M, G or T after them or nothing, or from 0% to 99%")
+#define INODES_RANGE N_ ("0 (no limit), a number, or from 0% to 99%")
+#define PATTERNS     N_ ("refs or parts of refs, which may have * and ? in them, with ; between them")
 
 static const Entry entries[] = {
-  { { "keep-previous", "1", "a number from 0 to 1000",
-      "Deployments that a ref keeps beside the active one, for rollback" },
+  { { "keep-previous", "1", N_ ("a number from 0 to 1000"),
+      N_ ("Deployments that a ref keeps beside the active one, for rollback") },
     parse_count,
     G_STRUCT_OFFSET (HfConfig, keep_previous) },
-  { { "keep-removed", "0", "0, or a number with s, min, h, d or w after it, such as 7d",
-      "How long a sweep spares what was taken out of service, for restore" },
+  { { "keep-removed", "0", N_ ("0, or a number with s, min, h, d or w after it, such as 7d"),
+      N_ ("How long a sweep spares what was taken out of service, for restore") },
     parse_duration,
     G_STRUCT_OFFSET (HfConfig, keep_removed) },
-  { { "auto-sweep", "yes", "yes or no",
-      "Whether commands that take something out of service have it swept in the background" },
+  { { "auto-sweep", "yes", N_ ("yes or no"),
+      N_ ("Whether commands that take something out of service have it swept in the background") },
     parse_boolean,
     G_STRUCT_OFFSET (HfConfig, auto_sweep) },
   { { "min-free", "0", BYTES_RANGE,
-      "With less free than this, a sweep gives up what is kept for rollback and restore" },
+      N_ ("With less free than this, a sweep gives up what is kept for rollback and restore") },
     parse_bytes,
     G_STRUCT_OFFSET (HfConfig, min_free) },
-  { { "max-free", "0", BYTES_RANGE, "It stops giving up when so much is free; 0: as min-free" },
+  { { "max-free", "0", BYTES_RANGE,
+      N_ ("It stops giving up when so much is free; 0: as min-free") },
     parse_bytes,
     G_STRUCT_OFFSET (HfConfig, max_free) },
-  { { "min-free-inodes", "0", INODES_RANGE, "As min-free, of inodes" },
+  { { "min-free-inodes", "0", INODES_RANGE, N_ ("As min-free, of inodes") },
     parse_inodes,
     G_STRUCT_OFFSET (HfConfig, min_free_inodes) },
-  { { "max-free-inodes", "0", INODES_RANGE, "As max-free, of inodes; 0: as min-free-inodes" },
+  { { "max-free-inodes", "0", INODES_RANGE, N_ ("As max-free, of inodes; 0: as min-free-inodes") },
     parse_inodes,
     G_STRUCT_OFFSET (HfConfig, max_free_inodes) },
-  { { "give-up-unused", "no", "yes or no",
-      "Whether a sweep that is short of space also gives up runtimes that nothing needs" },
+  { { "give-up-unused", "no", N_ ("yes or no"),
+      N_ ("Whether a sweep that is short of space also gives up runtimes that nothing needs") },
     parse_boolean,
     G_STRUCT_OFFSET (HfConfig, give_up_unused) },
-  { { HF_EXPORTS_DIR, "yes", "yes or no",
-      "Whether applications are found by the desktop and the shell, through exports/" },
+  { { HF_EXPORTS_DIR, "yes", N_ ("yes or no"),
+      N_ ("Whether applications are found by the desktop and the shell, through exports/") },
     parse_boolean,
     G_STRUCT_OFFSET (HfConfig, exports) },
-  { { "masked", "", PATTERNS, "What `holdfast update` leaves as it is; see `holdfast mask`" },
+  { { "masked", "", PATTERNS, N_ ("What `holdfast update` leaves as it is; see `holdfast mask`") },
     parse_patterns,
     G_STRUCT_OFFSET (HfConfig, masked) },
-  { { "pinned", "", PATTERNS, "Runtimes that are never unused; see `holdfast pin`" },
+  { { "pinned", "", PATTERNS, N_ ("Runtimes that are never unused; see `holdfast pin`") },
     parse_patterns,
     G_STRUCT_OFFSET (HfConfig, pinned) },
 };

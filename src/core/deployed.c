@@ -9,6 +9,7 @@
 #include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "branch.h"
 #include "layout.h"
 
@@ -58,7 +59,7 @@ deployed_open (HfInstallation *installation, const HfRef *ref, const char *name,
   HfDeploymentState state;
   if (!hf_deployment_get_state (fd, &state, error))
     {
-      g_prefix_error (error, "%s of %s is damaged: ", path, installation->path);
+      g_prefix_error (error, _ ("%s of %s is damaged: "), path, installation->path);
       return NULL;
     }
   if (!stands (state, standing))
@@ -68,8 +69,8 @@ deployed_open (HfInstallation *installation, const HfRef *ref, const char *name,
   if (info == NULL)
     {
       if (!hf_error_is (failed, HF_ERROR_NOT_FOUND))
-        g_propagate_prefixed_error (error, g_steal_pointer (&failed), "%s of %s is damaged: ", path,
-                                    installation->path);
+        g_propagate_prefixed_error (error, g_steal_pointer (&failed), _ ("%s of %s is damaged: "),
+                                    path, installation->path);
       return NULL;
     }
   HfDeployed *deployed = g_new0 (HfDeployed, 1);
@@ -281,10 +282,14 @@ hf_deployed_find (HfInstallation *installation, const char *text, const char *br
     keep_preferred (found, is_native);
   if (found->len == 1)
     return g_ptr_array_steal_index (found, 0);
-  if (found->len == 0)
-    (void)hf_throw (
-        error, HF_ERROR_NOT_FOUND, "%s%s%s is not installed in %s: `holdfast list` shows what is",
-        text, branch != NULL ? ", branch " : "", branch != NULL ? branch : "", installation->path);
+  if (found->len == 0 && branch != NULL)
+    (void)hf_throw (error, HF_ERROR_NOT_FOUND,
+                    "%s, branch %s is not installed in %s: `holdfast list` shows what is", text,
+                    branch, installation->path);
+  else if (found->len == 0)
+    (void)hf_throw (error, HF_ERROR_NOT_FOUND,
+                    "%s is not installed in %s: `holdfast list` shows what is", text,
+                    installation->path);
   else
     (void)hf_throw (error, HF_ERROR_USAGE, "'%s' may be %s or %s: give more of the ref", text,
                     ((HfDeployed *)found->pdata[0])->ref->full,

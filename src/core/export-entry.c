@@ -8,6 +8,7 @@
 #include "export-entry.h"
 
 #include "base/error.h"
+#include "base/language.h"
 
 #include <string.h>
 
@@ -88,7 +89,7 @@ load (GBytes *bytes, const char *group, GError **error)
       /* Which repeats the line that it could not read. */
       (void)hf_throw (error, HF_ERROR_UNSAFE, "it is no keyfile: %s",
                       strlen (failed->message) < MOST_REPEATED ? failed->message
-                                                               : "a line of it is too long");
+                                                               : _ ("a line of it is too long"));
       return NULL;
     }
   g_autofree char *first = g_key_file_get_start_group (keyfile);

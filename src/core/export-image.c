@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "export-entry.h"
 #include "layout.h"
 
@@ -51,9 +52,9 @@ refuse (Collect *collect, const char *path, const char *why)
 {
   g_autofree char *name = g_strescape (path, NULL);
   if (collect->refused->len < MOST_REFUSED)
-    g_ptr_array_add (collect->refused, g_strconcat (name, ": ", why, NULL));
+    g_ptr_array_add (collect->refused, g_strconcat (name, ": ", hf_text (why), NULL));
   else if (collect->refused->len == MOST_REFUSED)
-    g_ptr_array_add (collect->refused, g_strdup ("and more that is not said here"));
+    g_ptr_array_add (collect->refused, g_strdup (_ ("and more that is not said here")));
 }
 
 static int
@@ -81,7 +82,7 @@ list_directory (Collect *collect, const char *path, GError **error)
       g_ptr_array_add (names, g_strdup (entry->d_name));
       if (names->len <= MOST_IN_DIRECTORY)
         continue;
-      refuse (collect, path, "it has more names than any directory of an application's");
+      refuse (collect, path, N_ ("it has more names than any directory of an application's"));
       g_ptr_array_set_size (names, 0);
       break;
     }
@@ -125,7 +126,7 @@ take_file (Collect *collect, const char *path, const struct stat *st, GError **e
   gboolean rewritten = kind != HF_EXPORT_AS_IT_IS;
   if (st->st_size > (rewritten ? HF_EXPORT_ENTRY_LIMIT : MOST_LINKED))
     {
-      refuse (collect, path, "it is larger than any such file needs to be");
+      refuse (collect, path, N_ ("it is larger than any such file needs to be"));
       return TRUE;
     }
   if (rewritten)
@@ -152,7 +153,7 @@ visit_subdirectory (Collect *collect, const char *path, GError **error)
     case HF_EXPORT_DIR_TAKEN:
       return visit_directory (collect, path, error);
     case HF_EXPORT_DIR_REFUSED:
-      refuse (collect, path, "it is no directory that applications export");
+      refuse (collect, path, N_ ("it is no directory that applications export"));
       break;
     case HF_EXPORT_DIR_IGNORED:
       break;
@@ -167,12 +168,13 @@ visit_name (Collect *collect, const char *path, GError **error)
 {
   struct stat st;
   if (fstatat (collect->export_fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
-    return hf_throw_at (error, "Cannot look at", collect->export_fd, path);
+    return hf_throw_at (error, "Cannot look at %s", collect->export_fd, path);
   if (S_ISDIR (st.st_mode))
     return visit_subdirectory (collect, path, error);
   if (S_ISREG (st.st_mode))
     return take_file (collect, path, &st, error);
-  refuse (collect, path, S_ISLNK (st.st_mode) ? "it is a symlink" : "it is no regular file");
+  refuse (collect, path,
+          S_ISLNK (st.st_mode) ? N_ ("it is a symlink") : N_ ("it is no regular file"));
   return TRUE;
 }
 
@@ -190,7 +192,7 @@ visit_directory (Collect *collect, const char *path, GError **error)
         {
           if (collect->looked_at == HF_EXPORT_MOST_FILES + 1)
             refuse (collect, child,
-                    "it and what follows is more than an application needs to have");
+                    N_ ("it and what follows is more than an application needs to have"));
           return TRUE;
         }
       if (!visit_name (collect, child, error))
@@ -239,13 +241,13 @@ hf_export_files (int tree_fd, const HfExportTarget *target, GPtrArray *refused, 
     return g_steal_pointer (&files);
   if (export_fd < 0)
     {
-      (void)hf_throw_at (error, "Cannot open directory", tree_fd, HF_EXPORT_DIR);
+      (void)hf_throw_at (error, "Cannot open directory %s", tree_fd, HF_EXPORT_DIR);
       return NULL;
     }
   if (!hf_exec_is_plain (target->program) || !hf_exec_is_plain (target->scope))
     {
       refuse (&collect, HF_EXPORT_DIR,
-              "the path of holdfast or of the installation is no plain text");
+              N_ ("the path of holdfast or of the installation is no plain text"));
       return g_steal_pointer (&files);
     }
   if (!visit_directory (&collect, ".", error))

@@ -58,7 +58,7 @@ write_file (int dir_fd, const char *path, const char *data, gsize length, mode_t
     return FALSE;
   hf_autofd int fd = hf_open_beneath (parent_fd, slash + 1, O_WRONLY | O_CREAT | O_EXCL, 0600);
   return (fd >= 0 && hf_fd_write_all (fd, data, length) && fchmod (fd, mode) == 0)
-         || hf_throw_at (error, "Cannot write", dir_fd, path);
+         || hf_throw_at (error, "Cannot write %s", dir_fd, path);
 }
 
 static char *

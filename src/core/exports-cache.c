@@ -157,7 +157,7 @@ put_file (int exports_fd, const HfCacheFile *file, GError **error)
     return FALSE;
   /* A crash before the rename leaves a name that the next one replaces, and the mark of the directory. */
   if (renameat (fd, HF_EXPORTS_NEW, fd, name) != 0 || fstatat (fd, name, &st, 0) != 0)
-    return hf_throw_at (error, "Cannot replace", fd, name);
+    return hf_throw_at (error, "Cannot replace %s", fd, name);
   if (strcmp (name, ICON_CACHE) == 0)
     {
       const struct timespec times[] = { { .tv_nsec = UTIME_OMIT }, st.st_mtim };
@@ -204,10 +204,10 @@ replace_cache (HfExportsChange *change, HfExportCache cache, const GPtrArray *fi
   if (fd < 0 && errno == ENOENT)
     return TRUE; /* nothing is exported there any more */
   if (fd < 0 || fstat (fd, &st) != 0)
-    return hf_throw_at (error, "Cannot open directory", change->fd, dir);
+    return hf_throw_at (error, "Cannot open directory %s", change->fd, dir);
   return hf_fd_sync (fd, error)
          && (fchmod (fd, st.st_mode & 07777 & ~(mode_t)HF_MODE_STALE) == 0
-             || hf_throw_at (error, "Cannot set the mode of", fd, "."));
+             || hf_throw_at (error, "Cannot set the mode of %s", fd, "."));
 }
 
 /**

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "layout.h"
 
 #include <errno.h>
@@ -82,7 +83,7 @@ hf_exports_change_begin (HfExportsChange *change, HfInstallation *installation, 
         (void)!hf_dir_sync (root_fd, ".", &failed);
     }
   else if (change->fd < 0 && errno != ENOENT)
-    (void)hf_throw_at (&failed, "Cannot open directory", root_fd, HF_EXPORTS_DIR);
+    (void)hf_throw_at (&failed, "Cannot open directory %s", root_fd, HF_EXPORTS_DIR);
   hf_exports_change_failed (change, failed);
   return change->fd >= 0;
 }
@@ -112,9 +113,10 @@ hf_exports_change_failed (HfExportsChange *change, const GError *failed)
   if (failed == NULL)
     return;
   if (!change->failed)
-    g_printerr ("holdfast: Not everything is exported as it should be; the next change tries again:"
-                " %s\n",
-                failed->message);
+    g_printerr (
+        _ ("holdfast: Not everything is exported as it should be; the next change tries again:"
+           " %s\n"),
+        failed->message);
   change->failed = TRUE;
 }
 
@@ -150,7 +152,7 @@ hf_exports_spoil (HfExportsChange *change, const char *path)
     return; /* there is nothing of which there could be one */
   change->caches |= cache;
   if (!set_time (fd, ".") || fchmod (fd, (st.st_mode & 07777) | HF_MODE_STALE) != 0)
-    (void)hf_throw_at (&failed, "Cannot set the mode of", fd, ".");
+    (void)hf_throw_at (&failed, "Cannot set the mode of %s", fd, ".");
   else
     (void)!hf_fd_sync (fd, &failed);
   hf_exports_change_failed (change, failed);
@@ -209,7 +211,7 @@ replace_link (int parent_fd, const char *name, const char *target, GError **erro
   (void)unlinkat (parent_fd, HF_EXPORTS_NEW, 0);
   return (symlinkat (target, parent_fd, HF_EXPORTS_NEW) == 0
           && renameat (parent_fd, HF_EXPORTS_NEW, parent_fd, name) == 0)
-         || hf_throw_at (error, "Cannot set", parent_fd, name);
+         || hf_throw_at (error, "Cannot set %s", parent_fd, name);
 }
 
 /**
@@ -237,7 +239,7 @@ hf_exports_link_set (HfExportsChange *change, const char *path, const char *targ
   if (parent_fd >= 0 && symlinkat (target, parent_fd, name) != 0)
     {
       if (errno != EEXIST)
-        (void)hf_throw_at (&failed, "Cannot create", parent_fd, name);
+        (void)hf_throw_at (&failed, "Cannot create %s", parent_fd, name);
       else
         (void)!replace_link (parent_fd, name, target, &failed);
     }
@@ -294,7 +296,7 @@ hf_exports_link_drop (HfExportsChange *change, const char *path)
   if (parent_fd >= 0
       && hf_ledger_unlink (change->installation->ledger, parent_fd, last_component (path), 0) != 0
       && errno != ENOENT)
-    (void)hf_throw_at (&failed, "Cannot remove", parent_fd, last_component (path));
+    (void)hf_throw_at (&failed, "Cannot remove %s", parent_fd, last_component (path));
   hf_exports_change_failed (change, failed);
   prune (change, path);
 }
@@ -330,7 +332,7 @@ hf_exports_change_end (HfExportsChange *change)
       if (fd < 0 && errno == ENOENT)
         continue;
       if (fd < 0)
-        (void)hf_throw_at (&failed, "Cannot open directory", change->fd, dir);
+        (void)hf_throw_at (&failed, "Cannot open directory %s", change->fd, dir);
       else
         (void)!hf_fd_sync (fd, &failed);
       if (fd >= 0 && is_theme (dir))

@@ -96,11 +96,11 @@ hf_owner_read (HfInstallation *installation, const char *id, HfRef **out, GError
                                       O_PATH | O_DIRECTORY, 0);
   if (fd < 0)
     return errno == ENOENT
-           || hf_throw_at (error, "Cannot open directory", installation->root_fd,
+           || hf_throw_at (error, "Cannot open directory %s", installation->root_fd,
                            HF_EXPORTS_DIR "/" HF_EXPORTS_OWNERS);
   g_autofree char *target = hf_link_read (fd, id);
   if (target == NULL)
-    return errno == ENOENT || errno == EINVAL || hf_throw_at (error, "Cannot read", fd, id);
+    return errno == ENOENT || errno == EINVAL || hf_throw_at (error, "Cannot read %s", fd, id);
   *out = hf_owner_parse (target, id);
   return TRUE;
 }
@@ -143,7 +143,7 @@ hf_offer_of (HfInstallation *installation, const HfRef *ref, const char *name, H
   hf_autofd int fd = hf_open_beneath (installation->deploy_fd, path, O_PATH | O_DIRECTORY, 0);
   if (fd < 0)
     return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
-           || hf_throw_at (error, "Cannot open directory", installation->deploy_fd, path);
+           || hf_throw_at (error, "Cannot open directory %s", installation->deploy_fd, path);
   g_auto (GStrv) names = hf_export_names (fd, ref->id, &failed);
   if (hf_error_is (failed, HF_ERROR_DAMAGED) || hf_error_is (failed, HF_ERROR_UNSAFE))
     g_info ("%s: %s", path, failed->message);
@@ -200,7 +200,7 @@ consider (const HfRef *ref, int branch_fd, gpointer data, GError **error)
     return TRUE;
   hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
   if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
-    return hf_throw_at (error, "Cannot open", branch_fd, name);
+    return hf_throw_at (error, "Cannot open %s", branch_fd, name);
   if (fd < 0 || !hf_deployment_get_state (fd, &state, NULL) || !hf_state_in_service (state))
     return TRUE;
   g_autoptr (HfOffer) offer = NULL;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "branch.h"
 #include "layout.h"
 
@@ -130,13 +131,14 @@ compare_name (Comparison *comparison, int dfd, const char *path, const char *nam
   g_autofree char *target = wanted_target (comparison, path, present, &ours);
   note_present (comparison, path);
   if (strcmp (name, HF_EXPORTS_NEW) == 0)
-    (void)add_difference (comparison, path, "was left by a change", NULL);
+    (void)add_difference (comparison, path, N_ ("was left by a change"), NULL);
   else if (!ours && target != NULL)
-    add_difference (comparison, path, "is in the place of what is exported", NULL)->foreign = TRUE;
+    add_difference (comparison, path, N_ ("is in the place of what is exported"), NULL)->foreign
+        = TRUE;
   else if (ours && target == NULL)
-    (void)add_difference (comparison, path, "is exported by nothing that is installed", NULL);
+    (void)add_difference (comparison, path, N_ ("is exported by nothing that is installed"), NULL);
   else if (ours && strcmp (present, target) != 0)
-    (void)add_difference (comparison, path, "leads to another than it must",
+    (void)add_difference (comparison, path, N_ ("leads to another than it must"),
                           g_steal_pointer (&target));
 }
 
@@ -181,11 +183,11 @@ add_missing (Comparison *comparison)
   while (g_hash_table_iter_next (&iter, &key, &value))
     {
       g_autofree char *path = hf_owner_path (key);
-      (void)add_difference (comparison, path, "is missing", hf_owner_target (value));
+      (void)add_difference (comparison, path, N_ ("is missing"), hf_owner_target (value));
     }
   g_hash_table_iter_init (&iter, comparison->wanted);
   while (g_hash_table_iter_next (&iter, &key, &value))
-    (void)add_difference (comparison, key, "is missing", hf_export_link_target (key, value));
+    (void)add_difference (comparison, key, N_ ("is missing"), hf_export_link_target (key, value));
 }
 
 /* Owners that come, names that come, names that go, owners that go. */

@@ -10,6 +10,7 @@
 
 #include "active.h"
 #include "base/error.h"
+#include "base/language.h"
 #include "exports-private.h"
 #include "layout.h"
 
@@ -102,7 +103,7 @@ release (HfExportsChange *change, const char *path, const char *id)
 static void
 say_taken (const char *path)
 {
-  g_printerr ("holdfast: %s/%s is not made, as something else is there: move that away\n",
+  g_printerr (_ ("holdfast: %s/%s is not made, as something else is there: move that away\n"),
               HF_EXPORTS_DIR, path);
 }
 

@@ -6,6 +6,7 @@
 #include "free-space.h"
 
 #include "base/error.h"
+#include "base/language.h"
 
 static void
 weigh (HfRoom *room, guint64 free, guint64 all, const HfAmount *least, const HfAmount *goal)
@@ -114,9 +115,12 @@ hf_free_space_describe (const HfFreeSpace *space, const HfConfig *config)
   gboolean least = room->free < room->least;
   const HfAmount *amount = bytes ? (least ? &config->min_free : &config->max_free)
                                  : (least ? &config->min_free_inodes : &config->max_free_inodes);
-  g_autofree char *free = bytes ? g_format_size (room->free)
-                                : g_strdup_printf ("%" G_GUINT64_FORMAT " inodes", room->free);
+  const char *key
+      = bytes ? (least ? "min-free" : "max-free") : (least ? "min-free-inodes" : "max-free-inodes");
+  gulong inodes = (gulong)room->free;
+  g_autofree char *free
+      = bytes ? g_format_size (room->free)
+              : g_strdup_printf (ngettext ("%lu inode", "%lu inodes", inodes), inodes);
   g_autofree char *limit = amount_text (amount, bytes);
-  return g_strdup_printf ("%s free, less than %s-free%s %s", free, least ? "min" : "max",
-                          bytes ? "" : "-inodes", limit);
+  return g_strdup_printf (_ ("%s free, less than %s %s"), free, key, limit);
 }

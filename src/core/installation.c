@@ -298,9 +298,14 @@ hf_throw_no_permission (const HfInstallation *installation, GError **error)
                      " installation of your own",
                      installation->path);
   const struct passwd *owner = known && st.st_uid != geteuid () ? getpwuid (st.st_uid) : NULL;
-  return hf_throw (error, HF_ERROR_FAILED,
-                   "No permission to change %s: run this as its owner%s%s,"
-                   " or choose another with --user or --installation",
-                   installation->path, owner != NULL ? ", " : "",
-                   owner != NULL ? owner->pw_name : "");
+  if (owner != NULL)
+    return hf_throw (error, HF_ERROR_FAILED,
+                     "No permission to change %s: run this as its owner, %s, or choose another with"
+                     " --user or --installation",
+                     installation->path, owner->pw_name);
+  return hf_throw (
+      error, HF_ERROR_FAILED,
+      "No permission to change %s: run this as its owner, or choose another with --user"
+      " or --installation",
+      installation->path);
 }

@@ -6,6 +6,7 @@
 #include "keep.h"
 
 #include "base/fd.h"
+#include "base/language.h"
 
 /**
  * hf_keep_load:
@@ -153,8 +154,8 @@ hf_keep_warn (const HfKeep *keep, GPtrArray *warnings)
     {
       const HfRoot *root = roots->all->pdata[i];
       if (root->standing == HF_ROOT_UNREADABLE)
-        g_ptr_array_add (warnings,
-                         g_strdup_printf ("Root %s goes on protecting: %s", root->path, root->why));
+        g_ptr_array_add (warnings, g_strdup_printf (_ ("Root %s goes on protecting: %s"),
+                                                    root->path, root->why));
     }
   return roots->problems->len;
 }

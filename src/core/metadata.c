@@ -7,15 +7,17 @@
 #include "metadata.h"
 
 #include "base/error.h"
+#include "base/language.h"
 
 #include <string.h>
 
 #define QUOTED_LIMIT 80 /* characters of a bad value that an error repeats */
 
 static gboolean
-refuse (const HfRef *ref, const char *why, GError **error)
+refuse (const HfRef *ref, const char *message, GError **error)
 {
-  return hf_throw (error, HF_ERROR_UNSAFE, "The metadata of %s %s", ref->full, why);
+  g_autofree char *text = hf_text_about (message, ref->full);
+  return hf_throw (error, HF_ERROR_UNSAFE, "%s", text);
 }
 
 /* %FALSE only for a malformed value; an absent or empty one is %NULL. */
@@ -37,7 +39,7 @@ read_runtime (HfMetadata *self, GKeyFile *keyfile, const HfRef *ref, GError **er
 {
   g_autofree char *value = NULL;
   if (!read_string (keyfile, "Application", "runtime", &value))
-    return refuse (ref, "has a malformed runtime", error);
+    return refuse (ref, N_ ("The metadata of %s has a malformed runtime"), error);
   if (value == NULL)
     return TRUE;
   g_autofree char *full = g_strconcat ("runtime/", value, NULL);
@@ -65,7 +67,7 @@ read_command (HfMetadata *self, GKeyFile *keyfile, const char *group, const HfRe
 {
   if (!read_string (keyfile, group, "command", &self->command)
       || (self->command != NULL && has_control_character (self->command)))
-    return refuse (ref, "has a malformed command", error);
+    return refuse (ref, N_ ("The metadata of %s has a malformed command"), error);
   return TRUE;
 }
 
@@ -74,7 +76,7 @@ read_shared (HfMetadata *self, GKeyFile *keyfile, const HfRef *ref, GError **err
 {
   g_autofree char *raw = NULL;
   if (!read_string (keyfile, "Context", "shared", &raw))
-    return refuse (ref, "has a malformed [Context] shared", error);
+    return refuse (ref, N_ ("The metadata of %s has a malformed [Context] shared"), error);
   if (raw == NULL)
     return TRUE;
   g_auto (GStrv) entries = g_strsplit (raw, ";", -1);
@@ -101,7 +103,7 @@ read_environment (HfMetadata *self, GKeyFile *keyfile, const HfRef *ref, GError 
       g_autofree char *value = NULL;
       if (**name == '\0' || strchr (*name, '=') != NULL || has_control_character (*name)
           || !read_string (keyfile, "Environment", *name, &value))
-        return refuse (ref, "has a malformed [Environment]", error);
+        return refuse (ref, N_ ("The metadata of %s has a malformed [Environment]"), error);
       g_ptr_array_add (variables, g_strconcat (*name, "=", value != NULL ? value : "", NULL));
     }
   g_ptr_array_add (variables, NULL);
@@ -125,13 +127,16 @@ hf_metadata_parse (GBytes *bytes, const HfRef *ref, GError **error)
   const char *data = g_bytes_get_data (bytes, &length);
   if (length == 0 || length > HF_METADATA_LIMIT || !g_utf8_validate (data, (gssize)length, NULL))
     {
-      (void)refuse (ref, length == 0 ? "is empty" : "is too large or not UTF-8 text", error);
+      (void)refuse (ref,
+                    length == 0 ? N_ ("The metadata of %s is empty")
+                                : N_ ("The metadata of %s is too large or not UTF-8 text"),
+                    error);
       return NULL;
     }
   g_autoptr (GKeyFile) keyfile = g_key_file_new ();
   if (!g_key_file_load_from_data (keyfile, data, length, G_KEY_FILE_NONE, NULL))
     {
-      (void)refuse (ref, "is not a keyfile", error);
+      (void)refuse (ref, N_ ("The metadata of %s is not a keyfile"), error);
       return NULL;
     }
   const char *group = hf_ref_is_app (ref) ? "Application" : "Runtime";

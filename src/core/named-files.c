@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "layout.h"
 
 #include <errno.h>
@@ -21,9 +22,9 @@ is_roots_alone (const struct stat *st)
   return st->st_uid == 0 && (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-static const char symlink_found[] = "it is a symlink";
-static const char untrusted[]
-    = "others than root own or can write it (chown root and chmod go-w make it root's alone)";
+static const char *const symlink_found = N_ ("it is a symlink");
+static const char *const untrusted
+    = N_ ("others than root own or can write it (chown root and chmod go-w make it root's alone)");
 
 /* Returns -1, and adds a problem unless there is nothing of that name. */
 static int
@@ -35,9 +36,9 @@ open_trusted (HfNamedList *list, int dfd, const char *parent, const char *name, 
     return -1;
   if (fd < 0 || fstat (fd, &st) != 0)
     hf_named_list_add_problem (list, "%s/%s is passed over: %s", parent, name,
-                               errno == ELOOP ? symlink_found : g_strerror (errno));
+                               errno == ELOOP ? hf_text (symlink_found) : g_strerror (errno));
   else if (!is_roots_alone (&st))
-    hf_named_list_add_problem (list, "%s/%s is passed over: %s", parent, name, untrusted);
+    hf_named_list_add_problem (list, "%s/%s is passed over: %s", parent, name, hf_text (untrusted));
   else
     return hf_fd_steal (&fd);
   return -1;
@@ -53,7 +54,7 @@ read_file (HfNamedList *list, int dfd, const char *name, const char *source)
   if (S_ISLNK (st.st_mode) || !is_roots_alone (&st))
     {
       hf_named_list_add_problem (list, "%s is passed over: %s", source,
-                                 S_ISLNK (st.st_mode) ? symlink_found : untrusted);
+                                 hf_text (S_ISLNK (st.st_mode) ? symlink_found : untrusted));
       return;
     }
   /* Nobody but root can have put something else there in between: the directory is root's, too. */
@@ -115,7 +116,7 @@ hf_named_list_load (const char *sysconf_dir)
   hf_autofd int dfd = open_trusted (list, own_fd, own, HF_NAMED_DIR, O_RDONLY);
   g_autoptr (GPtrArray) names = dfd < 0 ? NULL : list_files (dfd, &failed);
   if (failed != NULL)
-    hf_named_list_add_problem (list, "%s/" HF_NAMED_DIR " is passed over: %s", own,
+    hf_named_list_add_problem (list, "%s/%s is passed over: %s", own, HF_NAMED_DIR,
                                failed->message);
   for (guint i = 0; names != NULL && i < names->len; i++)
     {

@@ -5,6 +5,7 @@
 #include "named.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "layout.h"
 
 #include <string.h>
@@ -55,14 +56,14 @@ hf_named_list_free (HfNamedList *list)
 /**
  * hf_named_list_add_problem:
  * @list: a list
- * @format: what is passed over, and why
+ * @format: what is passed over, and why; it is translated here
  */
 void
 hf_named_list_add_problem (HfNamedList *list, const char *format, ...)
 {
   va_list args;
   va_start (args, format);
-  g_ptr_array_add (list->problems, g_strdup_vprintf (format, args));
+  g_ptr_array_add (list->problems, g_strdup_vprintf (hf_text (format), args));
   va_end (args);
 }
 
@@ -94,7 +95,7 @@ name_of_group (const char *group, GError **error)
   if (!g_str_has_prefix (group, GROUP_BEGIN) || !g_str_has_suffix (group, GROUP_END)
       || length < begin + end)
     {
-      (void)hf_throw (error, HF_ERROR_USAGE, "it is not [" GROUP_BEGIN "NAME" GROUP_END "]");
+      (void)hf_throw (error, HF_ERROR_USAGE, "it is not [Installation \"NAME\"]");
       return NULL;
     }
   g_autofree char *name = g_strndup (group + begin, length - begin - end);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "base/test-hook.h"
 #include "history.h"
 #include "holders.h"
@@ -295,9 +296,15 @@ conclude (Relief *relief, GError **error)
   if (all == NULL)
     return FALSE;
   g_autofree char *space = hf_free_space_describe (&relief->space, relief->config);
+  guint n_active = all->len, n_kept = g_hash_table_size (roots->by_deployment),
+        n_used = relief->held + relief->report->held;
+  g_autofree char *active
+      = g_strdup_printf (ngettext ("%u active", "%u active", n_active), n_active);
+  g_autofree char *kept
+      = g_strdup_printf (ngettext ("%u kept by roots", "%u kept by roots", n_kept), n_kept);
+  g_autofree char *used = g_strdup_printf (ngettext ("%u in use", "%u in use", n_used), n_used);
   relief->report->pressure->short_of = g_strdup_printf (
-      "%s, and nothing more to give up: %u active, %u kept by roots, %u in use", space, all->len,
-      g_hash_table_size (roots->by_deployment), relief->held + relief->report->held);
+      _ ("%s, and nothing more to give up: %s, %s, %s"), space, active, kept, used);
   g_info ("%s", relief->report->pressure->short_of);
   return TRUE;
 }

@@ -45,7 +45,7 @@ look_at (int branch_fd, const char *name, HfPrevious **out, GError **error)
   hf_autofd int fd = hf_open_beneath (branch_fd, path, O_PATH, 0);
   if (fd < 0 || fstat (fd, &st) != 0)
     return errno == ENOENT || errno == ELOOP || errno == ENOTDIR
-           || hf_throw_at (error, "Cannot look at", branch_fd, path);
+           || hf_throw_at (error, "Cannot look at %s", branch_fd, path);
   if (!S_ISREG (st.st_mode) || (st.st_mode & 07777) != HF_STATE_SETTLED)
     return TRUE;
   *out = g_new0 (HfPrevious, 1);

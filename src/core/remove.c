@@ -7,6 +7,7 @@
 #include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "branch.h"
 #include "deployed.h"
 #include "exports.h"
@@ -115,10 +116,13 @@ hf_remove_check (HfInstallation *installation, const GPtrArray *going, GError **
       const HfDeployed *one = all->pdata[i];
       const char *runtime = one->info->runtime;
       if (runtime != NULL && contains_ref (going, runtime) && !contains_ref (going, one->ref->full))
-        return hf_throw (error, HF_ERROR_IN_USE,
-                         "%s%s needs %s: uninstall it too, or give --force-remove", one->ref->full,
-                         one->standing == HF_STANDING_ACTIVE ? "" : ", as it is kept for rollback,",
-                         runtime);
+        return hf_throw (
+            error, HF_ERROR_IN_USE,
+            one->standing == HF_STANDING_ACTIVE
+                ? N_ ("%s needs %s: uninstall it too, or give --force-remove")
+                : N_ ("%s, as it is kept for rollback, needs %s: uninstall it too, or give"
+                      " --force-remove"),
+            one->ref->full, runtime);
     }
   return check_dependents (installation, going, error);
 }

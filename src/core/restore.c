@@ -8,6 +8,7 @@
 #include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "base/ofd-lock.h"
 #include "branch.h"
 #include "exports.h"
@@ -75,7 +76,7 @@ add_restorable (HfInstallation *installation, const char *name, GArray *found, G
   hf_autofd int fd = hf_open_beneath (installation->removed_fd, name, O_PATH | O_DIRECTORY, 0);
   if (fd < 0)
     return !hf_errno_is_shortage (errno)
-           || hf_throw_at (error, "Cannot open", installation->removed_fd, name);
+           || hf_throw_at (error, "Cannot open %s", installation->removed_fd, name);
   if (fstatat (fd, HF_DEPLOYMENT_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0
       || (st.st_mode & 07777) != HF_STATE_SETTLED)
     return TRUE;
@@ -224,7 +225,7 @@ check_runtime (HfInstallation *installation, const Held *held, GError **error)
   g_autoptr (HfRef) runtime = hf_ref_parse (info->runtime, error);
   gboolean found = runtime != NULL && hf_runtime_find (installation, runtime, error);
   if (!found)
-    g_prefix_error (error, "%s needs a runtime: ", info->ref->full);
+    g_prefix_error (error, _ ("%s needs a runtime: "), info->ref->full);
   return found;
 }
 

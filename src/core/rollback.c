@@ -8,6 +8,7 @@
 #include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "exports.h"
 #include "layout.h"
 #include "lock.h"
@@ -21,7 +22,7 @@ check_runtime (HfInstallation *installation, int branch_fd, const char *name, GE
 {
   hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
   if (fd < 0)
-    return hf_throw_at (error, "Cannot open", branch_fd, name);
+    return hf_throw_at (error, "Cannot open %s", branch_fd, name);
   g_autoptr (HfDeploymentInfo) info = hf_deployment_read (fd, error);
   if (info == NULL || info->runtime == NULL)
     return info != NULL;
@@ -30,7 +31,7 @@ check_runtime (HfInstallation *installation, int branch_fd, const char *name, GE
     return FALSE;
   gboolean found = hf_runtime_find (installation, runtime, error);
   if (!found)
-    g_prefix_error (error, "The earlier deployment needs a runtime: ");
+    g_prefix_error (error, _ ("The earlier deployment needs a runtime: "));
   return found;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "layout.h"
 
 #include <errno.h>
@@ -142,14 +143,15 @@ judge (HfRoot *root, int verdict)
   else if (verdict == ENOENT || verdict == LEADS_ELSEWHERE)
     {
       root->standing = HF_ROOT_ENDED;
-      root->why = g_strdup_printf (
-          verdict == ENOENT ? "%s has gone" : "%s no longer leads to the deployment", root->link);
+      root->why = g_strdup_printf (verdict == ENOENT ? _ ("%s has gone")
+                                                     : _ ("%s no longer leads to the deployment"),
+                                   root->link);
     }
   else if (verdict == NOT_MOUNTED)
-    root->why
-        = g_strdup_printf ("%s is not there, and neither is the file system it was on", root->link);
+    root->why = g_strdup_printf (_ ("%s is not there, and neither is the file system it was on"),
+                                 root->link);
   else
-    root->why = g_strdup_printf ("%s cannot be read: %s", root->link, g_strerror (verdict));
+    root->why = g_strdup_printf (_ ("%s cannot be read: %s"), root->link, g_strerror (verdict));
 }
 
 /* Takes the answers of one child, until it has no more or does not answer in time.  Returns how many

@@ -5,6 +5,7 @@
 #include "root.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "deployment.h"
 #include "layout.h"
 
@@ -107,7 +108,7 @@ hf_root_parse (const char *path, GBytes *bytes, GError **error)
       || !g_key_file_load_from_bytes (keyfile, bytes, G_KEY_FILE_NONE, &failed))
     {
       (void)hf_throw (error, HF_ERROR_DAMAGED, "it is not a keyfile: %s",
-                      failed != NULL ? failed->message : "it is empty");
+                      failed != NULL ? failed->message : _ ("it is empty"));
       return NULL;
     }
   g_autoptr (HfRoot) root = g_new0 (HfRoot, 1);

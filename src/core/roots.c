@@ -13,6 +13,7 @@
 #include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "layout.h"
 #include "lease.h"
 #include "lock.h"
@@ -82,10 +83,10 @@ add_unread (HfRoots *roots, const char *path, const char *why)
 char *
 hf_root_problem_describe (const HfRootProblem *problem)
 {
-  return g_strdup_printf (problem->unread
-                              ? "Root %s may keep anything until it can be read or is removed: %s"
-                              : "Root %s protects nothing: %s",
-                          problem->path, problem->why);
+  return g_strdup_printf (
+      problem->unread ? _ ("Root %s may keep anything until it can be read or is removed: %s")
+                      : _ ("Root %s protects nothing: %s"),
+      problem->path, problem->why);
 }
 
 /* What is no file, or far too large. */
@@ -177,7 +178,7 @@ load_namespace (HfRoots *roots, int roots_fd, const char *parent, const char *na
   if (dir != NULL)
     return load_directory (roots, dir, name, load_root, error);
   if (errno == ENOTDIR || errno == ELOOP)
-    (void)add_problem (roots, name, "it is not a directory");
+    (void)add_problem (roots, name, _ ("it is not a directory"));
   if (errno == ENOTDIR || errno == ELOOP || errno == ENOENT)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&failed));

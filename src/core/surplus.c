@@ -15,6 +15,7 @@
 #include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "branch.h"
 #include "layout.h"
 #include "lock.h"
@@ -159,7 +160,7 @@ typedef struct
 static gboolean
 pass_over (const Passed *passed, const char *why)
 {
-  *passed->why = g_strdup (why);
+  *passed->why = g_strdup (hf_text (why));
   return TRUE;
 }
 
@@ -178,12 +179,12 @@ judge (HfInstallation *installation, HfTrashOutcome outcome, HfTrashEntry *taken
   if (outcome == HF_TRASH_HELD)
     {
       *passed->held = g_steal_pointer (&entry);
-      return pass_over (passed, "it is in use");
+      return pass_over (passed, N_ ("it is in use"));
     }
   if (outcome == HF_TRASH_DAMAGED)
     return pass_over (passed, failed->message);
   if (outcome == HF_TRASH_GONE || entry->state != HF_STATE_SETTLED)
-    return pass_over (passed, "it is gone by now");
+    return pass_over (passed, N_ ("it is gone by now"));
   g_autoptr (HfRoots) roots = hf_roots_load (installation, error);
   if (roots == NULL)
     return FALSE;
@@ -193,7 +194,7 @@ judge (HfInstallation *installation, HfTrashOutcome outcome, HfTrashEntry *taken
       *out = g_steal_pointer (&entry);
       return TRUE;
     }
-  g_autofree char *why = g_strdup_printf ("root %s keeps it by now", root->path);
+  g_autofree char *why = g_strdup_printf (_ ("root %s keeps it by now"), root->path);
   return pass_over (passed, why);
 }
 
@@ -223,14 +224,14 @@ is_previous (HfInstallation *installation, const HfSurplus *surplus, int branch_
   if (!hf_active_read (installation, surplus->ref, &active, error))
     return FALSE;
   if (g_strcmp0 (active, surplus->name) == 0)
-    return pass_over (passed, "it is active by now");
+    return pass_over (passed, N_ ("it is active by now"));
   g_autoptr (GPtrArray) list = active == NULL || branch_fd < 0
                                    ? g_ptr_array_new ()
                                    : hf_previous_list (branch_fd, active, error);
   for (guint i = 0; list != NULL && i < list->len && !*out; i++)
     *out = strcmp (((const HfPrevious *)list->pdata[i])->name, surplus->name) == 0;
   if (list != NULL && !*out)
-    (void)pass_over (passed, "it is gone by now");
+    (void)pass_over (passed, N_ ("it is gone by now"));
   return list != NULL;
 }
 
@@ -261,7 +262,7 @@ retire_previous (HfInstallation *installation, const HfSurplus *surplus, HfTrash
   hf_autofd int branch_fd
       = hf_open_beneath (installation->deploy_fd, surplus->ref->full, O_PATH | O_DIRECTORY, 0);
   if (branch_fd < 0 && errno != ENOENT)
-    return hf_throw_at (error, "Cannot open", installation->deploy_fd, surplus->ref->full);
+    return hf_throw_at (error, "Cannot open %s", installation->deploy_fd, surplus->ref->full);
   if (!is_previous (installation, surplus, branch_fd, &is, passed, error))
     return FALSE;
   if (!is)

@@ -6,6 +6,7 @@
 #include "sweep-private.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "base/test-hook.h"
 #include "lock.h"
 
@@ -125,7 +126,7 @@ finish_pruned (HfSweepRun *sweep, const char **out_reason, GError **error)
           hf_sweep_report_swept (sweep->report, entry);
           continue;
         }
-      *out_reason = "an entry that was pruned is held, and its links still count";
+      *out_reason = N_ ("an entry that was pruned is held, and its links still count");
       if (failed != NULL && !is_reported (sweep, entry))
         hf_sweep_report_damaged (sweep->report, entry, failed);
     }
@@ -202,7 +203,7 @@ prune_each_by_links (HfSweepRun *sweep, const Targets *targets)
       if (!pruned
           && !store->prune_by_links (store->store, targets->pointers[i], sweep->report, &by_links))
         {
-          pruned = prune_by_marks (sweep, targets, i, "links do not tell what an entry needs",
+          pruned = prune_by_marks (sweep, targets, i, N_ ("links do not tell what an entry needs"),
                                    &by_marks);
           if (!pruned)
             {

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "base/ofd-lock.h"
 #include "base/test-hook.h"
 #include "base/tree-delete.h"
@@ -304,7 +305,7 @@ static HfTrashOutcome
 throw_failure (const char *what, GError **error)
 {
   HfTrashOutcome outcome = outcome_of_failure (errno);
-  (void)hf_throw_errno (error, "%s", what);
+  (void)hf_throw_errno (error, "%s", hf_text (what));
   return outcome;
 }
 
@@ -330,7 +331,7 @@ verify (HfTrashEntry *entry, GError **error)
   if (!still_named (entry))
     return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
                ? HF_TRASH_GONE
-               : throw_failure ("Cannot look at it again", error);
+               : throw_failure (N_ ("Cannot look at it again"), error);
   if (!hf_deployment_get_state (entry->dir_fd, &entry->state, error))
     return HF_TRASH_DAMAGED;
   if (entry->in_place && !entry->leaving && hf_state_in_service (entry->state))
@@ -392,7 +393,7 @@ open_and_lock (HfTrashEntry *entry, GError **error)
   if (entry->dir_fd < 0 && (errno == ENOENT || errno == ELOOP || errno == ENOTDIR))
     return HF_TRASH_GONE;
   if (entry->dir_fd < 0)
-    return throw_failure ("Cannot open it", error);
+    return throw_failure (N_ ("Cannot open it"), error);
   entry->ref_fd = hf_open_beneath (entry->dir_fd, HF_REF_FILE, O_RDWR | O_NONBLOCK, 0);
   if (entry->ref_fd < 0 && errno == ENOENT)
     return drop_empty (entry, error);

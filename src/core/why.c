@@ -8,6 +8,7 @@
 #include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "base/ofd-lock.h"
 #include "branch.h"
 #include "deployed.h"
@@ -83,7 +84,7 @@ look_at (HfWhy *why, HfWhySubject *subject, int dir_fd, gboolean staging)
     return;
   if (fd < 0 || fstat (fd, &st) != 0 || !S_ISREG (st.st_mode))
     {
-      (void)add_reason (subject, HF_WHY_DAMAGED, "its lock cannot be looked at");
+      (void)add_reason (subject, HF_WHY_DAMAGED, _ ("its lock cannot be looked at"));
       return;
     }
   if (!hf_deployment_get_state (dir_fd, &subject->state, &failed))

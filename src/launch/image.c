@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "core/layout.h"
 
 #include <errno.h>
@@ -155,7 +156,7 @@ list_etc (HfImage *self, const HfLease *lease, GError **error)
         target = hf_link_read (self->etc_fd, entry->d_name);
       hf_image_entries_add (self->etc, entry->d_name, target, -1);
     }
-  g_prefix_error (error, "etc of %s: ", lease->ref->full);
+  g_prefix_error (error, _ ("etc of %s: "), lease->ref->full);
   return FALSE;
 }
 

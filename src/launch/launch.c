@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "bundle.h"
 #include "core/layout.h"
 #include "core/lease.h"
@@ -174,7 +175,7 @@ start (const HfLaunch *launch, const Parts *parts, int sync_fd, HfRelay *relay, 
   g_autoptr (HfHost) host = hf_host_read (launch->ref->id);
   if (host->data == NULL)
     g_printerr (
-        "holdfast: ~/.var/app/%s cannot be written: what the app saves is lost at its end\n",
+        _ ("holdfast: ~/.var/app/%s cannot be written: what the app saves is lost at its end\n"),
         launch->ref->id);
   gboolean by_itself = parts->image->role == HF_IMAGE_USR;
   HfSandbox sandbox = { .ref = launch->ref,

@@ -70,7 +70,7 @@ write_options (const HfBwrapOptions *options, GError **error)
     }
   if (fd < 0 || !hf_fd_write_all (fd, text->str, text->len) || lseek (fd, 0, SEEK_SET) != 0)
     {
-      (void)hf_throw_errno (error, "Cannot write down the options for " HF_BWRAP);
+      (void)hf_throw_errno (error, "Cannot write down the options for %s", HF_BWRAP);
       return -1;
     }
   return hf_fd_steal (&fd);
@@ -150,7 +150,7 @@ hf_relay_start (HfRelay *self, const HfBwrapOptions *options, const char *comman
    * behind that waits for it for ever, and holds the image. */
   self->info_fd = memfd_create ("bwrap-info", MFD_CLOEXEC);
   if (self->info_fd < 0)
-    return hf_throw_errno (error, "Cannot create a file for what " HF_BWRAP " tells");
+    return hf_throw_errno (error, "Cannot create a file for what %s tells", HF_BWRAP);
   g_auto (GStrv) words = command_line (options_fd, self->info_fd, command, args);
   block_signals (self);
   /* A descriptor that we were started with, say of a directory, would be a way out of the sandbox.
@@ -162,10 +162,11 @@ hf_relay_start (HfRelay *self, const HfBwrapOptions *options, const char *comman
   (void)sigprocmask (SIG_SETMASK, &self->before, NULL);
   if (failed == ENOENT)
     return hf_throw (error, HF_ERROR_FAILED,
-                     "bubblewrap (" HF_BWRAP ") is not installed: install your system's package"
-                     " bubblewrap, 0.8.0 or newer");
+                     "bubblewrap (%s) is not installed: install your system's package bubblewrap,"
+                     " 0.8.0 or newer",
+                     HF_BWRAP);
   errno = failed;
-  return hf_throw_errno (error, "Cannot start " HF_BWRAP);
+  return hf_throw_errno (error, "Cannot start %s", HF_BWRAP);
 }
 
 /* bubblewrap writes `"child-pid": N` in one piece as soon as there is one, before it lets it go on.
@@ -298,8 +299,8 @@ check_version (GError **error)
     return TRUE;
   g_autofree char *path = g_find_program_in_path (HF_BWRAP);
   return hf_throw (error, HF_ERROR_FAILED,
-                   "%s is too old: holdfast needs bubblewrap 0.8.0 or newer with " NEEDED_OPTION,
-                   path != NULL ? path : HF_BWRAP);
+                   "%s is too old: holdfast needs bubblewrap 0.8.0 or newer with %s",
+                   path != NULL ? path : HF_BWRAP, NEEDED_OPTION);
 }
 
 /**

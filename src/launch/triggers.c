@@ -234,7 +234,7 @@ run_sandboxed (HfInstallation *installation, char **work, GError **error)
       = hf_open_beneath (installation->root_fd, HF_EXPORTS_DIR, O_PATH | O_DIRECTORY, 0);
   if (exports_fd < 0)
     {
-      (void)hf_throw_at (error, "Cannot open directory", installation->root_fd, HF_EXPORTS_DIR);
+      (void)hf_throw_at (error, "Cannot open directory %s", installation->root_fd, HF_EXPORTS_DIR);
       return NULL;
     }
   const int fds[] = { exports_fd, installation->deploy_fd };

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "base/test-hook.h"
 #include "base/tree-delete.h"
 #include "core/active.h"
@@ -139,7 +140,7 @@ make_export (HfBuild *build, const HfMetadata *metadata, GError **error)
     return FALSE;
   for (guint i = 0; context->warn != NULL && i < refused->len; i++)
     {
-      g_autofree char *text = g_strdup_printf ("%s does not export %s", build->ref->full,
+      g_autofree char *text = g_strdup_printf (_ ("%s does not export %s"), build->ref->full,
                                                (const char *)refused->pdata[i]);
       context->warn (text, context->notify_data);
     }

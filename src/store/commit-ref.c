@@ -72,7 +72,7 @@ hf_commit_ref_remove (HfStore *store, const char *commit, GError **error)
   HfLedger *ledger = store->installation->ledger;
   hf_autofd int dfd = hf_open_beneath (store->repo_fd, DIRECTORY, O_RDONLY | O_DIRECTORY, 0);
   if (dfd < 0)
-    return errno == ENOENT || hf_throw_at (error, "Cannot open", store->repo_fd, DIRECTORY);
+    return errno == ENOENT || hf_throw_at (error, "Cannot open %s", store->repo_fd, DIRECTORY);
   if (hf_ledger_unlink (ledger, dfd, commit, 0) != 0 && errno != ENOENT)
     return hf_throw_errno (error, "Cannot remove ref %s/%s", DIRECTORY, commit);
   if (!hf_ledger_is_dry (ledger) && !hf_fd_sync (dfd, error))

@@ -60,7 +60,7 @@ hf_examine_begin (HfExamine *examine, HfExamination *out, GCancellable *cancella
   if (examine->pins_fd >= 0)
     return list_pins (examine, error);
   if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
-    return hf_throw_at (error, "Cannot open directory", out->dir_fd, HF_PINS_DIR);
+    return hf_throw_at (error, "Cannot open directory %s", out->dir_fd, HF_PINS_DIR);
   hf_examine_add_damage (examine, HF_PINS_DIR, "is missing");
   return TRUE;
 }
@@ -126,7 +126,7 @@ look_at (int dfd, const char *name, const char *checksum, const char *suffix,
   if (dfd < 0)
     return TRUE;
   if (fstatat (dfd, name, &out->st, AT_SYMLINK_NOFOLLOW) != 0)
-    return errno == ENOENT || hf_throw_at (error, "Cannot look at", dfd, name);
+    return errno == ENOENT || hf_throw_at (error, "Cannot look at %s", dfd, name);
   out->present = TRUE;
   out->same = stored->health != HF_OBJECT_MISSING && hf_stat_same_file (&out->st, &stored->st);
   out->whole = out->same && stored->health == HF_OBJECT_WHOLE;

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "base/work-queue.h"
 #include "core/layout.h"
 
@@ -60,14 +61,14 @@ hf_damage_free (HfDamage *damage)
  * hf_damage_add:
  * @damages: (element-type HfDamage): where to add it
  * @place: what is damaged, below the deployment
- * @cause: what is wrong with it
+ * @cause: what is wrong with it; a predicate, translated here
  */
 void
 hf_damage_add (GPtrArray *damages, const char *place, const char *cause)
 {
   HfDamage *damage = g_new0 (HfDamage, 1);
   damage->place = g_strdup (place);
-  damage->cause = g_strdup (cause);
+  damage->cause = g_strdup (hf_text (cause));
   g_ptr_array_add (damages, damage);
 }
 
@@ -187,13 +188,13 @@ examine_mode (HfExamine *examine, const Directory *directory, int dfd, GError **
   if (meta == NULL || dfd < 0)
     return TRUE;
   if (fstat (dfd, &st) != 0)
-    return hf_throw_at (error, "Cannot look at", dfd, ".");
+    return hf_throw_at (error, "Cannot look at %s", dfd, ".");
   g_variant_get_child (meta, 2, "u", &mode);
   mode = GUINT32_FROM_BE (mode) & 0775;
   if ((st.st_mode & 07777) == mode)
     return TRUE;
   g_autofree char *cause
-      = g_strdup_printf ("has mode %04o in place of %04o", st.st_mode & 07777, mode);
+      = g_strdup_printf (_ ("has mode %04o in place of %04o"), st.st_mode & 07777, mode);
   hf_examine_add_damage (examine, directory->path, cause);
   return TRUE;
 }
@@ -211,7 +212,7 @@ examine_directory (HfWorkQueue *queue, gpointer task, gpointer data, GError **er
   if (examine->out->dir_fd >= 0)
     dfd = hf_open_beneath (examine->out->dir_fd, directory->path, O_RDONLY | O_DIRECTORY, 0);
   if (dfd < 0 && examine->out->dir_fd >= 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
-    return hf_throw_at (error, "Cannot open directory", examine->out->dir_fd, directory->path);
+    return hf_throw_at (error, "Cannot open directory %s", examine->out->dir_fd, directory->path);
   if (!examine_mode (examine, directory, dfd, error)
       || !load (examine, OSTREE_OBJECT_TYPE_DIR_TREE, directory->contents, &tree, error))
     return FALSE;

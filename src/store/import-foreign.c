@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "core/layout.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ throw_damaged (HfImport *import, const char *checksum, const char *path, const c
 {
   return hf_throw (error, HF_ERROR_UNTRUSTED,
                    "%s: object %.12s (%s) is damaged in its repository: %s", import->ref->full,
-                   checksum, path, why);
+                   checksum, path, hf_text (why));
 }
 
 /* Takes only what a repository of mode bare-user-only can store as it is. */
@@ -149,7 +150,7 @@ copy_and_verify (HfImport *import, ForeignFile *file, const char *checksum, cons
         return hf_throw_errno (error, "Cannot write %s", path);
     }
   if (strcmp (g_checksum_get_string (hash), checksum) != 0)
-    return throw_damaged (import, checksum, path, "its checksum is wrong", error);
+    return throw_damaged (import, checksum, path, N_ ("its checksum is wrong"), error);
   return TRUE;
 }
 
@@ -228,7 +229,7 @@ load_metadata (HfImport *import, OstreeObjectType type, const char *checksum, GB
     return TRUE;
   g_autofree char *actual = g_compute_checksum_for_bytes (G_CHECKSUM_SHA256, *out);
   if (strcmp (actual, checksum) != 0)
-    return throw_damaged (import, checksum, hf_object_suffix (type), "its checksum is wrong",
+    return throw_damaged (import, checksum, hf_object_suffix (type), N_ ("its checksum is wrong"),
                           error);
   return TRUE;
 }

@@ -35,11 +35,11 @@ replace_in_tree (int entry_fd, const char *adopted, const char *place, GError **
       || ((st.st_mode & 0700) != 0700
           && fchmodat (entry_fd, directory, (st.st_mode & 07777) | 0700, 0) != 0)
       || renameat (entry_fd, adopted, entry_fd, place) != 0)
-    return hf_throw_at (error, "Cannot replace", entry_fd, place);
+    return hf_throw_at (error, "Cannot replace %s", entry_fd, place);
   const struct timespec times[2] = { st.st_atim, st.st_mtim };
   if (((st.st_mode & 0700) != 0700 && fchmodat (entry_fd, directory, st.st_mode & 07777, 0) != 0)
       || utimensat (entry_fd, directory, times, 0) != 0)
-    return hf_throw_at (error, "Cannot set the mode of", entry_fd, directory);
+    return hf_throw_at (error, "Cannot set the mode of %s", entry_fd, directory);
   return TRUE;
 }
 
@@ -68,7 +68,7 @@ adopt_at (HfImport *import, const HfClaim *claim, const char *loose, const char 
       return replaced;
     }
   if (!hf_cannot_link (errno))
-    return hf_throw_at (error, "Cannot link object", import->params.store->objects_fd, loose);
+    return hf_throw_at (error, "Cannot link object %s", import->params.store->objects_fd, loose);
   return note_copy (import, error);
 }
 
@@ -106,13 +106,13 @@ store_copy (HfImport *import, const HfClaim *claim, const char *loose, GError **
   int entry_fd = import->params.staging->dir_fd, objects_fd = import->params.store->objects_fd;
   struct stat st;
   if (fstatat (entry_fd, claim->place, &st, AT_SYMLINK_NOFOLLOW) != 0)
-    return hf_throw_at (error, "Cannot look at", entry_fd, claim->place);
+    return hf_throw_at (error, "Cannot look at %s", entry_fd, claim->place);
   if (S_ISREG (st.st_mode))
     return hf_object_copy_across (entry_fd, claim->place, objects_fd, loose, error)
            && note_copy (import, error);
   g_autofree char *target = hf_link_read (entry_fd, claim->place);
   if (target == NULL || (symlinkat (target, objects_fd, loose) != 0 && errno != EEXIST))
-    return hf_throw_at (error, "Cannot store object", objects_fd, loose);
+    return hf_throw_at (error, "Cannot store object %s", objects_fd, loose);
   return note_copy (import, error);
 }
 
@@ -143,12 +143,12 @@ replace_corrupt (HfImport *import, const HfClaim *claim, const char *loose, gboo
   if (*out_replaced)
     return TRUE;
   if (!hf_cannot_link (errno))
-    return hf_throw_at (error, "Cannot replace object", objects_fd, loose);
+    return hf_throw_at (error, "Cannot replace object %s", objects_fd, loose);
   (void)unlinkat (entry_fd, ours, 0);
   /* The repository is on another mount: for a moment the object is missing. */
   *out_replaced = unlinkat (objects_fd, loose, 0) == 0 && store_copy (import, claim, loose, error);
   return *out_replaced || (error != NULL && *error != NULL)
-         || hf_throw_at (error, "Cannot replace object", objects_fd, loose);
+         || hf_throw_at (error, "Cannot replace object %s", objects_fd, loose);
 }
 
 static gboolean
@@ -179,7 +179,7 @@ link_object (HfImport *import, const HfClaim *claim, GError **error)
   if (hf_cannot_link (errno))
     return store_copy (import, claim, loose, error);
   if (errno != EEXIST)
-    return hf_throw_at (error, "Cannot store object", objects_fd, loose);
+    return hf_throw_at (error, "Cannot store object %s", objects_fd, loose);
   gboolean replaced = FALSE;
   if (import->params.distrusted != NULL
       && !replace_corrupt (import, claim, loose, &replaced, error))

@@ -89,7 +89,7 @@ make_directories (HfImport *import, GError **error)
   import->fetch_objects_fd
       = hf_open_beneath (entry_fd, HF_FETCH_DIR "/" HF_OBJECTS_DIR, O_RDONLY | O_DIRECTORY, 0);
   return import->fetch_objects_fd >= 0 || errno == ENOENT
-         || hf_throw_at (error, "Cannot open", entry_fd, HF_FETCH_DIR);
+         || hf_throw_at (error, "Cannot open %s", entry_fd, HF_FETCH_DIR);
 }
 
 /**
@@ -242,7 +242,7 @@ layout_directory (HfWorkQueue *queue, gpointer task, gpointer data, GError **err
     return FALSE;
   static const struct timespec times[2] = { { 0, UTIME_OMIT }, { 0, 0 } };
   if (fchmod (dfd, mode) != 0 || futimens (dfd, times) != 0)
-    return hf_throw_at (error, "Cannot set the mode of", dfd, ".");
+    return hf_throw_at (error, "Cannot set the mode of %s", dfd, ".");
   return TRUE;
 }
 
@@ -310,7 +310,7 @@ hf_import_finish (HfImport *import, HfDeploymentInfo *info, GError **error)
   info->installed_size = import->size;
   info->copies = import->copies;
   if (fchmod (import->pins_fd, HF_MODE_DIR) != 0)
-    return hf_throw_at (error, "Cannot set the mode of", import->pins_fd, ".");
+    return hf_throw_at (error, "Cannot set the mode of %s", import->pins_fd, ".");
   if (!sync_filesystem (import, error)
       || (import->copies && !hf_links_count_no_more (import->params.store->installation, error))
       || !hf_deployment_write (import->params.staging->dir_fd, info, error)

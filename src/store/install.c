@@ -46,10 +46,10 @@ wanted_clear (Wanted *wanted)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Wanted, wanted_clear)
 
 static void
-notify (const HfInstallContext *context, const char *what, const HfRef *ref, const char *commit)
+notify (const HfInstallContext *context, HfInstallStep step, const HfRef *ref, const char *commit)
 {
   if (context->notify != NULL)
-    context->notify (what, ref, commit, context->notify_data);
+    context->notify (step, ref, commit, context->notify_data);
 }
 
 static gboolean
@@ -230,8 +230,8 @@ install_attempt (Wanted *wanted, HfInstallKind kind, GError **error)
   if (metadata != NULL && metadata->runtime != NULL
       && !install_runtime (wanted, metadata->runtime, error))
     return FALSE;
-  notify (wanted->context, wanted->deployed != NULL ? "Updating" : "Installing", wanted->ref,
-          wanted->commit);
+  notify (wanted->context, wanted->deployed != NULL ? HF_UPDATE_BEGINS : HF_INSTALL_BEGINS,
+          wanted->ref, wanted->commit);
   return fetch_and_import (wanted, build, error) && publish_with_runtime (wanted, build, error);
 }
 
@@ -306,7 +306,7 @@ hf_install_remote (const HfInstallContext *context, const char *remote, const Hf
         }
     }
   *out_changed = TRUE;
-  notify (context, wanted.deployed != NULL ? "Updated" : "Installed", ref, wanted.commit);
+  notify (context, wanted.deployed != NULL ? HF_UPDATE_DONE : HF_INSTALL_DONE, ref, wanted.commit);
   return TRUE;
 }
 
@@ -379,7 +379,7 @@ hf_install_local (const HfInstallContext *context, const char *source, const HfR
                   const char *command, GError **error)
 {
   g_autofree char *commit = NULL;
-  notify (context, "Installing", ref, NULL);
+  notify (context, HF_INSTALL_BEGINS, ref, NULL);
   for (guint tries = 0;; tries++)
     {
       g_autoptr (GError) failed = NULL;
@@ -391,6 +391,6 @@ hf_install_local (const HfInstallContext *context, const char *source, const HfR
           return FALSE;
         }
     }
-  notify (context, "Installed", ref, commit);
+  notify (context, HF_INSTALL_DONE, ref, commit);
   return TRUE;
 }

@@ -8,8 +8,16 @@
 #include "core/ref.h"
 #include "store.h"
 
-/* Called as things happen, with one of "Installing", "Updating", "Installed", "Updated". */
-typedef void (*HfInstallNotify) (const char *what, const HfRef *ref, const char *commit,
+typedef enum
+{
+  HF_INSTALL_BEGINS,
+  HF_UPDATE_BEGINS,
+  HF_INSTALL_DONE,
+  HF_UPDATE_DONE,
+} HfInstallStep;
+
+/* Called as things happen. */
+typedef void (*HfInstallNotify) (HfInstallStep step, const HfRef *ref, const char *commit,
                                  gpointer data);
 
 /* Called with what an image brings and must not export, in one line each. */

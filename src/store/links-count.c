@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/filesystem.h"
+#include "base/language.h"
 #include "core/layout.h"
 #include "object.h"
 
@@ -92,14 +93,15 @@ hf_links_count (HfStore *store, HfSweepTarget *const *targets, gsize n_targets,
   if (!hf_links_foreign_refs (store, &foreign, error))
     return FALSE;
   if (!hf_filesystem_is_plain (store->objects_fd))
-    *out_reason = "the file system's link counts are not trusted";
+    *out_reason = N_ ("the file system's link counts are not trusted");
   else if ((st.st_mode & HF_MODE_COPIES) != 0)
-    *out_reason = "a deployment has copies in place of links";
+    *out_reason = N_ ("a deployment has copies in place of links");
   else if (foreign)
-    *out_reason = "the repository has refs that are not holdfast's";
+    *out_reason = N_ ("the repository has refs that are not holdfast's");
   for (gsize i = 0; i < n_targets && *out_reason == NULL; i++)
     if (has_strange_pin (store, targets[i]))
-      *out_reason = "a deployment is not linked to the repository: was the installation copied?";
+      *out_reason
+          = N_ ("a deployment is not linked to the repository: was the installation copied?");
   return TRUE;
 }
 

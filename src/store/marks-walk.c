@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "core/layout.h"
 #include "object.h"
 
@@ -22,7 +23,9 @@ mark_variant (HfMarks *marks, GVariant *tuple, gsize index, char **out_checksum,
   const guint8 *bytes = g_variant_get_fixed_array (ay, &length, 1);
   if (length != HF_CHECKSUM_BYTES)
     return hf_throw (error, HF_ERROR_DAMAGED,
-                     "an object names another by %" G_GSIZE_FORMAT " bytes", length);
+                     ngettext ("an object names another by %lu byte",
+                               "an object names another by %lu bytes", length),
+                     (gulong)length);
   hf_name_set_add (&marks->names, bytes);
   if (out_checksum != NULL)
     *out_checksum = hf_checksum_from_variant (ay);

@@ -118,9 +118,12 @@ hf_object_parse (OstreeObjectType type, const char *checksum, GBytes *bytes, GEr
     valid = ostree_validate_structureof_commit (variant, &failed);
   if (valid)
     return g_steal_pointer (&variant);
-  (void)hf_throw (error, HF_ERROR_UNTRUSTED, "Object %s.%s is malformed%s%s", checksum,
-                  hf_object_suffix (type), failed != NULL ? ": " : "",
-                  failed != NULL ? failed->message : "");
+  if (failed != NULL)
+    (void)hf_throw (error, HF_ERROR_UNTRUSTED, "Object %s.%s is malformed: %s", checksum,
+                    hf_object_suffix (type), failed->message);
+  else
+    (void)hf_throw (error, HF_ERROR_UNTRUSTED, "Object %s.%s is malformed", checksum,
+                    hf_object_suffix (type));
   return NULL;
 }
 
@@ -160,18 +163,18 @@ copy_contents (int in, int out, mode_t mode_or, GError **error)
   static const struct timespec times[2] = { { 0, UTIME_OMIT }, { 0, 0 } };
   struct stat st;
   if (fstat (in, &st) != 0)
-    return hf_throw_at (error, "Cannot read", in, ".");
+    return hf_throw_at (error, "Cannot read %s", in, ".");
   for (off_t left = st.st_size; left > 0;)
     {
       ssize_t done = sendfile (out, in, NULL, (size_t)left);
       if (done < 0 && errno == EINTR)
         continue;
       if (done <= 0)
-        return hf_throw_at (error, "Cannot write", out, ".");
+        return hf_throw_at (error, "Cannot write %s", out, ".");
       left -= done;
     }
   if (fchmod (out, (st.st_mode & 07777) | mode_or) != 0 || futimens (out, times) != 0)
-    return hf_throw_at (error, "Cannot set the mode of", out, ".");
+    return hf_throw_at (error, "Cannot set the mode of %s", out, ".");
   return TRUE;
 }
 
@@ -192,7 +195,7 @@ hf_object_dir_remove (int objects_fd, const char *digits, HfLedger *ledger, GErr
 {
   return hf_ledger_unlink (ledger, objects_fd, digits, AT_REMOVEDIR) == 0 || errno == ENOTEMPTY
          || errno == EEXIST || errno == ENOENT || errno == EBUSY
-         || hf_throw_at (error, "Cannot remove empty directory", objects_fd, digits);
+         || hf_throw_at (error, "Cannot remove empty directory %s", objects_fd, digits);
 }
 
 /**
@@ -213,10 +216,10 @@ hf_object_copy (int from_dfd, const char *from, int to_dfd, const char *to, mode
 {
   hf_autofd int in = hf_open_beneath (from_dfd, from, O_RDONLY | O_NONBLOCK, 0);
   if (in < 0)
-    return hf_throw_at (error, "Cannot read", from_dfd, from);
+    return hf_throw_at (error, "Cannot read %s", from_dfd, from);
   hf_autofd int out = hf_open_beneath (to_dfd, to, O_WRONLY | O_CREAT | O_EXCL, 0600);
   if (out < 0)
-    return hf_throw_at (error, "Cannot create", to_dfd, to);
+    return hf_throw_at (error, "Cannot create %s", to_dfd, to);
   return copy_contents (in, out, mode_or, error);
 }
 
@@ -238,7 +241,7 @@ hf_object_copy_across (int from_dfd, const char *from, int to_dfd, const char *t
 {
   hf_autofd int in = hf_open_beneath (from_dfd, from, O_RDONLY | O_NONBLOCK, 0);
   if (in < 0)
-    return hf_throw_at (error, "Cannot read", from_dfd, from);
+    return hf_throw_at (error, "Cannot read %s", from_dfd, from);
   hf_autofd int out = hf_open_beneath (to_dfd, ".", O_TMPFILE | O_WRONLY, 0600);
   if (out < 0 && errno == EOPNOTSUPP)
     return hf_throw (
@@ -247,10 +250,10 @@ hf_object_copy_across (int from_dfd, const char *from, int to_dfd, const char *t
         " does not support O_TMPFILE",
         to);
   if (out < 0)
-    return hf_throw_at (error, "Cannot create", to_dfd, to);
+    return hf_throw_at (error, "Cannot create %s", to_dfd, to);
   if (!copy_contents (in, out, 0, error) || !hf_fd_sync (out, error))
     return FALSE;
   g_autofree char *nameless = g_strdup_printf ("/proc/self/fd/%d", out);
   return linkat (AT_FDCWD, nameless, to_dfd, to, AT_SYMLINK_FOLLOW) == 0 || errno == EEXIST
-         || hf_throw_at (error, "Cannot create", to_dfd, to);
+         || hf_throw_at (error, "Cannot create %s", to_dfd, to);
 }

@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "base/test-hook.h"
 #include "base/work-queue.h"
 #include "commit-ref.h"
@@ -106,7 +107,7 @@ check_links_tell (gpointer data, GError **error)
   if (!hf_links_count (store, NULL, 0, &reason, error)
       || !check_imports (store->installation, error))
     return FALSE;
-  return reason == NULL || hf_throw (error, HF_ERROR_CHANGED, "%s", reason);
+  return reason == NULL || hf_throw (error, HF_ERROR_CHANGED, "%s", hf_text (reason));
 }
 
 static gboolean
@@ -136,7 +137,7 @@ decide (Walk *walk, const char *checksum, const char *suffix, Decision *out, GEr
     {
       hf_prune_share_touch (&walk->share, checksum);
       return errno == ENOENT
-             || hf_throw_at (error, "Cannot look at object", store->objects_fd, loose);
+             || hf_throw_at (error, "Cannot look at object %s", store->objects_fd, loose);
     }
   /* Only where our pin would make the difference is it looked for. */
   if (st.st_nlink > 2 || (st.st_nlink == 2 && !is_own_pin (walk->prune, checksum, suffix, &st)))

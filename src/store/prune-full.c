@@ -56,7 +56,7 @@ decide (FullPrune *prune, int dfd, const char *digits, const char *name, gboolea
     return TRUE;
   HfLedger *ledger = prune->share.hold->store->installation->ledger;
   if (hf_ledger_stat (ledger, dfd, name, &st) != 0)
-    return errno == ENOENT || hf_throw_at (error, "Cannot look at object", dfd, name);
+    return errno == ENOENT || hf_throw_at (error, "Cannot look at object %s", dfd, name);
   *any = TRUE;
   g_autofree char *checksum = g_strdup_printf ("%s%.*s", digits, HF_CHECKSUM_BYTES * 2 - 2, name);
   return hf_prune_share_unlink (&prune->share, checksum, suffix, &st, error);

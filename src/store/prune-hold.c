@@ -218,7 +218,8 @@ hf_prune_share_unlink (HfPruneShare *share, const char *checksum, const char *su
   if (strcmp (suffix, HF_SUFFIX_COMMIT) == 0 && !hf_commit_ref_remove (store, checksum, error))
     return FALSE;
   if (hf_ledger_unlink_known (store->installation->ledger, store->objects_fd, loose, st) != 0)
-    return errno == ENOENT || hf_throw_at (error, "Cannot unlink object", store->objects_fd, loose);
+    return errno == ENOENT
+           || hf_throw_at (error, "Cannot unlink object %s", store->objects_fd, loose);
   hf_prune_share_touch (share, checksum);
   share->objects++;
   return TRUE;

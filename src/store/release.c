@@ -76,7 +76,7 @@ is_needed_by_none (HfStore *store, const char *commit, const char *loose, struct
       if (!count_idle (store, commit, stored, &idle, error))
         return FALSE;
       if (hf_ledger_stat (ledger, store->objects_fd, loose, stored) != 0)
-        return hf_throw_at (error, "Cannot look at commit", store->objects_fd, loose);
+        return hf_throw_at (error, "Cannot look at commit %s", store->objects_fd, loose);
     }
   while (stored->st_nlink != links);
   *out = links == idle;
@@ -111,7 +111,7 @@ hf_release_commit (HfStore *store, int entry_fd, const char *commit, HfSweepRepo
     {
       *out_released = errno == ENOENT;
       return *out_released
-             || hf_throw_at (error, "Cannot look at commit", store->objects_fd, loose);
+             || hf_throw_at (error, "Cannot look at commit %s", store->objects_fd, loose);
     }
   gboolean unneeded = stored.st_nlink == 2 && is_pinned_by (entry_fd, commit, &stored);
   if (!unneeded && !is_needed_by_none (store, commit, loose, &stored, &unneeded, error))
@@ -121,7 +121,7 @@ hf_release_commit (HfStore *store, int entry_fd, const char *commit, HfSweepRepo
   if (!hf_commit_ref_remove (store, commit, error))
     return FALSE;
   if (hf_ledger_unlink_known (ledger, store->objects_fd, loose, &stored) != 0)
-    return hf_throw_at (error, "Cannot unlink commit", store->objects_fd, loose);
+    return hf_throw_at (error, "Cannot unlink commit %s", store->objects_fd, loose);
   *out_released = TRUE;
   report->objects++;
   const char digits[] = { commit[0], commit[1], '\0' };

@@ -143,7 +143,7 @@ hf_remote_config_delete (HfStore *store, const char *name, GError **error)
       || !write_config (store, config, error))
     return FALSE;
   if (unlinkat (store->repo_fd, ring, 0) != 0 && errno != ENOENT)
-    return hf_throw_at (error, "Cannot delete", store->repo_fd, ring);
+    return hf_throw_at (error, "Cannot delete %s", store->repo_fd, ring);
   return hf_dir_sync (store->repo_fd, ".", error)
          && hf_change_end (store->installation, pending, error);
 }

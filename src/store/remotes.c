@@ -59,8 +59,8 @@ check_name (const char *name, GError **error)
       || strspn (name, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_-.") != length)
     return hf_throw (error, HF_ERROR_USAGE,
                      "'%s' cannot name a remote: use letters, digits, '-', '_' and '.',"
-                     " and not '" HF_ORIGIN_LOCAL "'",
-                     name);
+                     " and not '%s'",
+                     name, HF_ORIGIN_LOCAL);
   return TRUE;
 }
 
@@ -365,6 +365,17 @@ find_in_all (HfStore *store, const HfRefPattern *pattern, HfRemote **out_remote,
   return TRUE;
 }
 
+static gboolean
+throw_nothing (const char *remote, const HfRefPattern *pattern, GError **error)
+{
+  g_autofree char *wanted = pattern->branch != NULL
+                                ? g_strconcat (pattern->id, "//", pattern->branch, NULL)
+                                : g_strdup (pattern->id);
+  if (remote == NULL)
+    return hf_throw (error, HF_ERROR_NOT_FOUND, "No remote has anything called %s", wanted);
+  return hf_throw (error, HF_ERROR_NOT_FOUND, "Remote %s has nothing called %s", remote, wanted);
+}
+
 /**
  * hf_remote_find:
  * @store: the installation's store
@@ -391,10 +402,7 @@ hf_remote_find (HfStore *store, const char *name, const HfRefPattern *pattern,
   else if (!find_in_all (store, pattern, &remote, &ref, cancellable, error))
     return FALSE;
   if (ref == NULL)
-    return hf_throw (error, HF_ERROR_NOT_FOUND, "%s%s has nothing called %s%s%s",
-                     name != NULL ? "Remote " : "No remote", name != NULL ? name : "", pattern->id,
-                     pattern->branch != NULL ? "//" : "",
-                     pattern->branch != NULL ? pattern->branch : "");
+    return throw_nothing (name, pattern, error);
   *out_remote = g_steal_pointer (&remote);
   *out_ref = g_steal_pointer (&ref);
   return TRUE;

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "core/active.h"
 #include "core/layout.h"
 #include "core/lock.h"
@@ -59,11 +60,11 @@ complaint (int branch_fd, const char *target, int errsv)
 {
   struct stat st;
   if (target == NULL)
-    return errsv == ENOENT ? "is missing" : errsv == EINVAL ? "is no symlink" : NULL;
+    return errsv == ENOENT ? N_ ("is missing") : errsv == EINVAL ? N_ ("is no symlink") : NULL;
   if (!hf_deployment_name_parse (target, NULL, NULL))
-    return "does not name a deployment";
+    return N_ ("does not name a deployment");
   return fstatat (branch_fd, target, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT
-             ? "names a deployment that is not there"
+             ? N_ ("names a deployment that is not there")
              : NULL;
 }
 
@@ -74,7 +75,7 @@ make_active (int branch_fd, const char *name, GError **error)
 {
   hf_autofd int fd = hf_open_beneath (branch_fd, name, O_PATH | O_DIRECTORY, 0);
   if (fd < 0)
-    return hf_throw_at (error, "Cannot open", branch_fd, name);
+    return hf_throw_at (error, "Cannot open %s", branch_fd, name);
   return hf_deployment_set_state (fd, HF_STATE_SETTLED, error)
          && hf_active_set (branch_fd, name, error)
          && hf_held_drop_stale (branch_fd, name, NULL, error);
@@ -99,8 +100,8 @@ mend_link (HfRepair *repair, const HfRef *ref, int branch_fd, GError **error)
   g_autofree char *thing = g_strconcat (HF_DEPLOY_DIR "/", ref->full, "/" HF_ACTIVE_LINK, NULL);
   if (fstatat (branch_fd, HF_ACTIVE_LINK, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR (st.st_mode))
     {
-      (void)hf_repair_find_left (repair, thing, "is a directory",
-                                 "move it away; the next repair makes the link");
+      (void)hf_repair_find_left (repair, thing, N_ ("is a directory"),
+                                 N_ ("move it away; the next repair makes the link"));
       return TRUE;
     }
   if (name == NULL)
@@ -111,10 +112,10 @@ mend_link (HfRepair *repair, const HfRef *ref, int branch_fd, GError **error)
         return TRUE;
       (void)hf_repair_find_left (
           repair, thing, cause,
-          "uninstall it and install it again: no deployment of it is in service");
+          N_ ("uninstall it and install it again: no deployment of it is in service"));
       return TRUE;
     }
-  g_autofree char *mending = g_strdup_printf ("is made to name %s", name);
+  g_autofree char *mending = g_strdup_printf (_ ("is made to name %s"), name);
   HfFinding *finding = hf_repair_find (repair, thing, cause, mending);
   if (repair->options.dry_run)
     return TRUE;
@@ -139,9 +140,9 @@ mend_state (HfRepair *repair, const HfRef *ref, int branch_fd, const char *name)
   g_autofree char *thing
       = g_strconcat (HF_DEPLOY_DIR "/", ref->full, "/", name, "/" HF_DEPLOYMENT_FILE, NULL);
   g_autofree char *cause
-      = g_strdup_printf ("has mode %04o, which means nothing", st.st_mode & 07777);
-  HfFinding *finding
-      = hf_repair_find (repair, thing, cause, "gets mode 0644, in service, as active names it");
+      = g_strdup_printf (_ ("has mode %04o, which means nothing"), st.st_mode & 07777);
+  HfFinding *finding = hf_repair_find (repair, thing, cause,
+                                       N_ ("gets mode 0644, in service, as active names it"));
   if (repair->options.dry_run)
     return;
   g_autoptr (GError) failed = NULL;
@@ -196,7 +197,8 @@ hf_repair_active (HfRepair *repair, GError **error)
     return FALSE;
   if (!marked || waits_for_sweep (installation))
     return TRUE;
-  (void)hf_repair_find (repair, HF_DEPLOY_DIR, "is marked: a change was cut short", "is settled");
+  (void)hf_repair_find (repair, HF_DEPLOY_DIR, N_ ("is marked: a change was cut short"),
+                        N_ ("is settled"));
   repair->settle = repair->sweep = TRUE;
   return TRUE;
 }

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "core/layout.h"
 #include "core/lock.h"
 
@@ -16,15 +17,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NOT_OURS "does not belong to holdfast"
-#define LEAVE    "is left alone: move or delete it if it is of no use"
+#define NOT_OURS N_ ("does not belong to holdfast")
+#define LEAVE    N_ ("is left alone: move or delete it if it is of no use")
 
 /* The name under which a creator prepares `format`, under `lock`, so that none is at it now. */
 static void
 drop_format (HfRepair *repair, const char *name)
 {
-  HfFinding *finding
-      = hf_repair_find (repair, name, "was left by a creation of the installation", "is deleted");
+  HfFinding *finding = hf_repair_find (
+      repair, name, N_ ("was left by a creation of the installation"), N_ ("is deleted"));
   if (repair->options.dry_run)
     return;
   g_autoptr (GError) failed = NULL;
@@ -83,7 +84,7 @@ static void
 find_unsettled (HfRepair *repair, const char *path, const char *cause)
 {
   g_ptr_array_add (repair->debris,
-                   hf_repair_find (repair, path, cause, "is removed, as after a crash"));
+                   hf_repair_find (repair, path, cause, N_ ("is removed, as after a crash")));
   repair->settle = repair->sweep = TRUE;
 }
 
@@ -100,7 +101,7 @@ look_at_link (HfRepair *repair, int branch_fd, const char *name, const char *pat
   else if (fstatat (repair->store->installation->removed_fd, slash + 1, &st, AT_SYMLINK_NOFOLLOW)
                != 0
            && errno == ENOENT)
-    find_unsettled (repair, path, "forwards to what has gone");
+    find_unsettled (repair, path, N_ ("forwards to what has gone"));
 }
 
 /* A deployment that `active` does not name. */
@@ -110,16 +111,17 @@ look_at_other (HfRepair *repair, int dir_fd, const char *path, GError **error)
   HfDeploymentState state;
   if (!hf_deployment_get_state (dir_fd, &state, NULL))
     {
-      (void)hf_repair_find_left (repair, path, "is in no state that means something",
-                                 "make its 'deployment' 0644 to keep it, or 0444 to have it swept");
+      (void)hf_repair_find_left (
+          repair, path, N_ ("is in no state that means something"),
+          N_ ("make its 'deployment' 0644 to keep it, or 0444 to have it swept"));
       return TRUE;
     }
   if (state == HF_STATE_SETTLED)
     return TRUE;
   if (state == HF_STATE_COMPLETE)
-    find_unsettled (repair, path, "was never put into service");
+    find_unsettled (repair, path, N_ ("was never put into service"));
   else
-    find_unsettled (repair, path, "is out of service and was forgotten");
+    find_unsettled (repair, path, N_ ("is out of service and was forgotten"));
   return hf_repair_entry (repair, path, error);
 }
 
@@ -142,7 +144,7 @@ look_at_branch_name (const Branch *branch, const char *name, GError **error)
     return TRUE;
   if ((strcmp (name, HF_ACTIVE_LINK_NEW) == 0 || strcmp (name, HF_HELD_LINK_NEW) == 0)
       && S_ISLNK (st.st_mode))
-    find_unsettled (branch->repair, path, "was left by a change of what is active");
+    find_unsettled (branch->repair, path, N_ ("was left by a change of what is active"));
   else if (!hf_deployment_name_parse (name, NULL, NULL)
            || (!S_ISDIR (st.st_mode) && !S_ISLNK (st.st_mode)))
     hf_repair_note (branch->repair, path, NOT_OURS, LEAVE);
@@ -176,7 +178,7 @@ look_at_branch (HfRepair *repair, int branch_fd, const char *path, GError **erro
         return FALSE;
     }
   if (empty)
-    find_unsettled (repair, path, "is empty");
+    find_unsettled (repair, path, N_ ("is empty"));
   return TRUE;
 }
 
@@ -218,7 +220,7 @@ look_below (HfRepair *repair, const char *path, guint level, GError **error)
         return FALSE;
     }
   if (empty && level > 0)
-    find_unsettled (repair, path, "is empty");
+    find_unsettled (repair, path, N_ ("is empty"));
   return TRUE;
 }
 

@@ -13,6 +13,7 @@
 #include "repair-private.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "build.h"
 #include "core/layout.h"
 #include "import.h"
@@ -36,9 +37,9 @@ say (HfRepair *repair, HfSubject *subject)
     repair->lost = hf_ref_copy (subject->ref);
   g_autofree char *mending
       = hf_subject_lacks (subject)
-            ? g_strdup_printf ("%s is built anew, and what is lost is fetched from remote %s",
+            ? g_strdup_printf (_ ("%s is built anew, and what is lost is fetched from remote %s"),
                                subject->ref->full, subject->origin)
-            : g_strdup_printf ("%s is built anew from what is stored", subject->ref->full);
+            : g_strdup_printf (_ ("%s is built anew from what is stored"), subject->ref->full);
   for (guint i = 0; i < subject->damages->len; i++)
     {
       const HfDamage *damage = subject->damages->pdata[i];
@@ -48,7 +49,9 @@ say (HfRepair *repair, HfSubject *subject)
       g_autofree char *more
           = i < MOST_TOLD || i + 1 == subject->damages->len
                 ? NULL
-                : g_strdup_printf ("and %u more are damaged", subject->damages->len - i);
+                : g_strdup_printf (ngettext ("and %u more is damaged", "and %u more are damaged",
+                                             subject->damages->len - i),
+                                   subject->damages->len - i);
       const char *cause = more != NULL ? more : damage->cause;
       const char *what = more != NULL ? subject->path : thing;
       g_ptr_array_add (subject->findings, obstacle != NULL

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "base/tree-delete.h"
 #include "core/layout.h"
 #include "core/lock.h"
@@ -38,12 +39,12 @@ is_serial (const char *text)
 static char *
 name_users (const HfOpeners *openers)
 {
-  g_autoptr (GString) text = g_string_new ("it is in use without a lock by");
+  g_autoptr (GString) pids = g_string_new (NULL);
   for (guint i = 0; i < openers->pids->len; i++)
-    g_string_append_printf (text, "%s PID %" G_GINT64_FORMAT, i > 0 ? "," : "",
+    g_string_append_printf (pids, "%sPID %" G_GINT64_FORMAT, i > 0 ? ", " : "",
                             g_array_index (openers->pids, gint64, i));
-  g_string_append (text, ": end that and repair again");
-  return g_string_free (g_steal_pointer (&text), FALSE);
+  return g_strdup_printf (_ ("it is in use without a lock by %s: end that and repair again"),
+                          pids->str);
 }
 
 /* Why nobody may have it deleted, or NULL. */
@@ -52,14 +53,14 @@ find_users (const char *path)
 {
   const char *serial = serial_of (path);
   if (!is_serial (serial))
-    return g_strdup ("it has no name of ours: look at what it is, and delete it by hand");
+    return g_strdup (_ ("it has no name of ours: look at what it is, and delete it by hand"));
   g_autoptr (HfOpeners) openers = hf_openers_find (serial);
   if (openers->pids->len > 0)
     return name_users (openers);
   if (openers->certain)
     return NULL;
-  return g_strdup ("whether a process uses it cannot be told: repair as root, outside of any"
-                   " container, or make sure that none does and delete it by hand");
+  return g_strdup (_ ("whether a process uses it cannot be told: repair as root, outside of any"
+                      " container, or make sure that none does and delete it by hand"));
 }
 
 /* A crash after the first step leaves an entry without `.ref`, as it may have been before. */
@@ -95,15 +96,15 @@ mend_ref (HfRepair *repair, int dir_fd, const char *path)
       hf_repair_mode (repair, dir_fd, HF_REF_FILE, thing, HF_MODE_REF);
       return TRUE;
     }
-  const char *cause = missing ? "is missing" : "is no regular file";
+  const char *cause = missing ? N_ ("is missing") : N_ ("is no regular file");
   g_autofree char *obstacle = find_users (path);
   if (obstacle != NULL)
     {
       (void)hf_repair_find_left (repair, thing, cause, obstacle);
       return FALSE;
     }
-  HfFinding *finding = hf_repair_find (repair, thing, cause,
-                                       "is made anew, as no process uses the entry; it is swept");
+  HfFinding *finding = hf_repair_find (
+      repair, thing, cause, N_ ("is made anew, as no process uses the entry; it is swept"));
   repair->sweep = TRUE;
   if (repair->options.dry_run)
     return TRUE;
@@ -132,14 +133,14 @@ mend_state (HfRepair *repair, int dir_fd, const char *thing)
     return;
   if (!S_ISREG (st.st_mode))
     {
-      (void)hf_repair_find_left (repair, thing, "is no regular file",
-                                 "delete the entry by hand, if nothing uses it");
+      (void)hf_repair_find_left (repair, thing, N_ ("is no regular file"),
+                                 N_ ("delete the entry by hand, if nothing uses it"));
       return;
     }
   g_autofree char *cause
-      = g_strdup_printf ("has mode %04o, which means nothing", st.st_mode & 07777);
+      = g_strdup_printf (_ ("has mode %04o, which means nothing"), st.st_mode & 07777);
   HfFinding *finding
-      = hf_repair_find (repair, thing, cause, "gets mode 0440, deletion began; it is swept");
+      = hf_repair_find (repair, thing, cause, N_ ("gets mode 0440, deletion began; it is swept"));
   repair->sweep = TRUE;
   if (repair->options.dry_run)
     return;
@@ -165,11 +166,11 @@ complaint (int dir_fd, const char *name)
   if (present != NULL)
     return commit == NULL || strcmp (commit, present->commit) == 0
                ? NULL
-               : "is the record of something else";
+               : N_ ("is the record of something else");
   if (!hf_error_is (failed, HF_ERROR_NOT_FOUND))
-    return "is no record that makes sense";
+    return N_ ("is no record that makes sense");
   return commit != NULL && fstatat (dir_fd, HF_TREE_DIR, &st, AT_SYMLINK_NOFOLLOW) == 0
-             ? "is missing"
+             ? N_ ("is missing")
              : NULL;
 }
 
@@ -184,10 +185,11 @@ mend_record (HfRepair *repair, int dir_fd, const char *name, const char *thing)
   if (info == NULL)
     {
       (void)hf_repair_find_left (repair, thing, cause,
-                                 "nothing tells what the entry was: delete it by hand");
+                                 N_ ("nothing tells what the entry was: delete it by hand"));
       return;
     }
-  HfFinding *finding = hf_repair_find (repair, thing, cause, "is written anew; the entry is swept");
+  HfFinding *finding
+      = hf_repair_find (repair, thing, cause, N_ ("is written anew; the entry is swept"));
   repair->sweep = TRUE;
   if (repair->options.dry_run)
     return;
@@ -220,8 +222,8 @@ hf_repair_entry (HfRepair *repair, const char *path, GError **error)
     return TRUE;
   if (!S_ISDIR (st.st_mode))
     {
-      (void)hf_repair_find_left (repair, path, "is no directory",
-                                 "look at what it is, and move or delete it");
+      (void)hf_repair_find_left (repair, path, N_ ("is no directory"),
+                                 N_ ("look at what it is, and move or delete it"));
       return TRUE;
     }
   hf_autofd int dir_fd = hf_open_beneath (root_fd, path, O_RDONLY | O_DIRECTORY, 0);
@@ -233,8 +235,8 @@ hf_repair_entry (HfRepair *repair, const char *path, GError **error)
   gboolean stateless = !hf_deployment_get_state (dir_fd, &state, &failed);
   if (stateless && is_rooted (repair, path))
     (void)hf_repair_find_left (
-        repair, thing, "has a mode which means nothing",
-        "a root keeps the entry: make it 0644 if it is whole, or remove the root");
+        repair, thing, N_ ("has a mode which means nothing"),
+        N_ ("a root keeps the entry: make it 0644 if it is whole, or remove the root"));
   else if (stateless)
     mend_state (repair, dir_fd, thing);
   else

@@ -5,6 +5,7 @@
  */
 #include "repair-private.h"
 
+#include "base/language.h"
 #include "core/exports.h"
 #include "core/layout.h"
 #include "core/lock.h"
@@ -36,11 +37,11 @@ hf_repair_exports (HfRepair *repair, GError **error)
       if (difference->foreign)
         {
           hf_repair_note (repair, thing, difference->cause,
-                          "is left alone: move it away, and repair again");
+                          N_ ("is left alone: move it away, and repair again"));
           continue;
         }
       (void)hf_repair_find (repair, thing, difference->cause,
-                            difference->target != NULL ? "is made anew" : "is removed");
+                            difference->target != NULL ? N_ ("is made anew") : N_ ("is removed"));
       repair->settle = TRUE;
     }
   return differences != NULL;

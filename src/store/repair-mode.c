@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -40,11 +41,12 @@ hf_repair_mode (HfRepair *repair, int dfd, const char *name, const char *thing, 
       || fstatat (dfd, "", &parent, AT_EMPTY_PATH) != 0
       || ((st.st_mode & 07777) == wanted && st.st_uid == parent.st_uid))
     return;
-  g_autofree char *cause = (st.st_mode & 07777) != wanted
-                               ? g_strdup_printf ("has mode %04o", st.st_mode & 07777)
-                               : g_strdup_printf ("belongs to user %u", (unsigned int)st.st_uid);
+  g_autofree char *cause
+      = (st.st_mode & 07777) != wanted
+            ? g_strdup_printf (_ ("has mode %04o"), st.st_mode & 07777)
+            : g_strdup_printf (_ ("belongs to user %u"), (unsigned int)st.st_uid);
   g_autofree char *mending
-      = g_strdup_printf ("gets mode %04o and the installation's owner", wanted);
+      = g_strdup_printf (_ ("gets mode %04o and the installation's owner"), wanted);
   HfFinding *finding = hf_repair_find (repair, thing, cause, mending);
   if (repair->options.dry_run)
     return;

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "core/layout.h"
 #include "core/lock.h"
 #include "import-private.h"
@@ -37,7 +38,7 @@ store_by_copy (HfRepair *repair, const HfBadObject *bad, const char *loose, GErr
            && hf_links_count_no_more (installation, error);
   g_autofree char *target = hf_link_read (installation->root_fd, bad->source);
   if (target == NULL || symlinkat (target, repair->store->objects_fd, loose) != 0)
-    return hf_throw_at (error, "Cannot store object", repair->store->objects_fd, loose);
+    return hf_throw_at (error, "Cannot store object %s", repair->store->objects_fd, loose);
   return hf_links_count_no_more (installation, error);
 }
 
@@ -53,11 +54,11 @@ replace (HfRepair *repair, const HfBadObject *bad, const char *loose, GError **e
   (void)unlinkat (root_fd, TEMPORARY, 0);
   if (linkat (root_fd, bad->source, root_fd, TEMPORARY, 0) == 0)
     return renameat (root_fd, TEMPORARY, repair->store->objects_fd, loose) == 0
-           || hf_throw_at (error, "Cannot replace object", repair->store->objects_fd, loose);
+           || hf_throw_at (error, "Cannot replace object %s", repair->store->objects_fd, loose);
   if (!hf_cannot_link (errno))
-    return hf_throw_at (error, "Cannot link", root_fd, bad->source);
+    return hf_throw_at (error, "Cannot link %s", root_fd, bad->source);
   return (unlinkat (repair->store->objects_fd, loose, 0) == 0
-          || hf_throw_at (error, "Cannot replace object", repair->store->objects_fd, loose))
+          || hf_throw_at (error, "Cannot replace object %s", repair->store->objects_fd, loose))
          && store_by_copy (repair, bad, loose, error);
 }
 
@@ -72,7 +73,7 @@ store_again (HfRepair *repair, const HfBadObject *bad, const char *loose, GError
       || errno == EEXIST)
     return TRUE;
   return hf_cannot_link (errno) ? store_by_copy (repair, bad, loose, error)
-                                : hf_throw_at (error, "Cannot store object", objects_fd, loose);
+                                : hf_throw_at (error, "Cannot store object %s", objects_fd, loose);
 }
 
 static gboolean
@@ -84,7 +85,7 @@ set_mode (HfRepair *repair, const HfBadObject *bad, const char *loose, GError **
       || !hf_stat_same_file (&st, &bad->verdict.st)
       || fchmodat (objects_fd, loose, bad->verdict.mode, 0) == 0)
     return TRUE;
-  return hf_throw_at (error, "Cannot set the mode of object", objects_fd, loose);
+  return hf_throw_at (error, "Cannot set the mode of object %s", objects_fd, loose);
 }
 
 static gboolean
@@ -126,18 +127,18 @@ static char *
 describe_mending (const HfBadObject *bad, const HfSubject *subject)
 {
   if (bad->verdict.health == HF_OBJECT_WRONG_MODE)
-    return g_strdup_printf ("gets mode %04o", bad->verdict.mode);
+    return g_strdup_printf (_ ("gets mode %04o"), bad->verdict.mode);
   if (bad->source != NULL)
-    return g_strdup_printf ("is linked again from %s", bad->source);
-  return g_strdup_printf ("comes with %s", subject->ref->full);
+    return g_strdup_printf (_ ("is linked again from %s"), bad->source);
+  return g_strdup_printf (_ ("comes with %s"), subject->ref->full);
 }
 
 static const char *
 describe_cause (const HfBadObject *bad)
 {
-  return bad->verdict.health == HF_OBJECT_MISSING      ? "is missing"
-         : bad->verdict.health == HF_OBJECT_WRONG_MODE ? "has a wrong mode"
-                                                       : "is corrupt";
+  return bad->verdict.health == HF_OBJECT_MISSING      ? N_ ("is missing")
+         : bad->verdict.health == HF_OBJECT_WRONG_MODE ? N_ ("has a wrong mode")
+                                                       : N_ ("is corrupt");
 }
 
 /* Commits last: each says that what it reaches is stored (G4). */

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "core/layout.h"
 #include "core/openers.h"
 
@@ -33,9 +34,8 @@ find_holder (int root_fd, const char *name)
   g_autoptr (HfOpeners) openers = hf_openers_find (deleted);
   if (openers->pids->len == 0)
     return NULL;
-  return g_strdup_printf ("PID %" G_GINT64_FORMAT " has the former one open: let it end and repair"
-                          " again",
-                          g_array_index (openers->pids, gint64, 0));
+  return g_strdup_printf (_ ("PID %d has the former one open: let it end and repair again"),
+                          (int)g_array_index (openers->pids, gint64, 0));
 }
 
 static gboolean
@@ -54,10 +54,10 @@ mend_missing (HfRepair *repair, int root_fd, const HfInstallationPart *part)
   g_autofree char *holder = part->directory ? NULL : find_holder (root_fd, part->name);
   if (holder != NULL)
     {
-      (void)hf_repair_find_left (repair, part->name, "is missing", holder);
+      (void)hf_repair_find_left (repair, part->name, N_ ("is missing"), holder);
       return;
     }
-  HfFinding *finding = hf_repair_find (repair, part->name, "is missing", "is made anew");
+  HfFinding *finding = hf_repair_find (repair, part->name, N_ ("is missing"), N_ ("is made anew"));
   if (repair->options.dry_run)
     return;
   g_autoptr (GError) failed = NULL;
@@ -77,9 +77,9 @@ look_at_part (HfRepair *repair, int root_fd, const HfInstallationPart *part)
     }
   if (part->directory ? !S_ISDIR (st.st_mode) : !S_ISREG (st.st_mode))
     {
-      (void)hf_repair_find_left (repair, part->name,
-                                 part->directory ? "is no directory" : "is no regular file",
-                                 "move it away and repair again");
+      (void)hf_repair_find_left (
+          repair, part->name, part->directory ? N_ ("is no directory") : N_ ("is no regular file"),
+          N_ ("move it away and repair again"));
       return FALSE;
     }
   mode_t marks = part->directory ? st.st_mode & MARKS : 0;
@@ -108,7 +108,8 @@ look_at_format (HfRepair *repair, int root_fd, const char *path, gboolean *all, 
     return TRUE;
   if (!looks_like_ours (root_fd))
     return hf_throw (error, HF_ERROR_NOT_FOUND, "There is no installation at %s", path);
-  HfFinding *finding = hf_repair_find (repair, HF_FORMAT_FILE, "is missing", "is written again");
+  HfFinding *finding
+      = hf_repair_find (repair, HF_FORMAT_FILE, N_ ("is missing"), N_ ("is written again"));
   *all = !repair->options.dry_run;
   if (repair->options.dry_run)
     return TRUE;

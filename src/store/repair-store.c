@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "base/tree-delete.h"
 #include "commit-ref.h"
 #include "core/layout.h"
@@ -67,7 +68,7 @@ is_stored (HfRepair *repair, const char *commit)
 static void
 drop (HfRepair *repair, int dfd, const char *name, const char *path, const char *cause)
 {
-  HfFinding *finding = hf_repair_find (repair, path, cause, "is deleted");
+  HfFinding *finding = hf_repair_find (repair, path, cause, N_ ("is deleted"));
   if (repair->options.dry_run)
     return;
   g_autoptr (GError) failed = NULL;
@@ -83,7 +84,7 @@ look_at_partial (HfRepair *repair, int dfd, const char *name, const char *path, 
     return TRUE;
   g_autofree char *commit = g_strndup (name, strlen (name) - strlen (PARTIAL_SUFFIX));
   if (hf_commit_is_valid (commit) && !is_stored (repair, commit))
-    drop (repair, dfd, name, path, "marks a commit that is not stored");
+    drop (repair, dfd, name, path, N_ ("marks a commit that is not stored"));
   return TRUE;
 }
 
@@ -94,9 +95,9 @@ look_at_temporary (HfRepair *repair, int dfd, const char *name, const char *path
   if (fstatat (dfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || strcmp (name, "cache") == 0)
     return TRUE;
   if (strcmp (name, HF_REPAIR_TEMPORARY) == 0)
-    drop (repair, dfd, name, path, "was left by a repair");
+    drop (repair, dfd, name, path, N_ ("was left by a repair"));
   else if (time (NULL) - st.st_mtim.tv_sec > TMP_AGE)
-    drop (repair, dfd, name, path, "was left by libostree, more than a day ago");
+    drop (repair, dfd, name, path, N_ ("was left by libostree, more than a day ago"));
   return TRUE;
 }
 
@@ -104,9 +105,9 @@ static gboolean
 look_at_ref (HfRepair *repair, int dfd, const char *name, const char *path, GError **error)
 {
   if (hf_commit_is_valid (name) && !is_stored (repair, name))
-    drop (repair, dfd, name, path, "is a ref to a commit that is not stored");
+    drop (repair, dfd, name, path, N_ ("is a ref to a commit that is not stored"));
   else if (!hf_commit_is_valid (name))
-    hf_repair_note (repair, path, "is no ref of holdfast's", "is left alone");
+    hf_repair_note (repair, path, N_ ("is no ref of holdfast's"), N_ ("is left alone"));
   return TRUE;
 }
 
@@ -134,7 +135,8 @@ look_for_ref (HfRepair *repair, const char *commit)
     return;
   g_autofree char *thing = g_strconcat (HF_REPO_DIR "/", path, NULL);
   HfFinding *finding = hf_repair_find (
-      repair, thing, bytes == NULL ? "is missing" : "leads to something else", "is written again");
+      repair, thing, bytes == NULL ? N_ ("is missing") : N_ ("leads to something else"),
+      N_ ("is written again"));
   if (repair->options.dry_run)
     return;
   g_autoptr (GError) failed = NULL;
@@ -214,14 +216,16 @@ look_for_unneeded (HfRepair *repair)
   if (!count_unneeded (repair, &count, &failed))
     {
       (void)hf_repair_find_left (repair, HF_REPO_DIR "/" HF_OBJECTS_DIR,
-                                 "cannot be told to be needed or not", failed->message);
+                                 N_ ("cannot be told to be needed or not"), failed->message);
       return;
     }
   if (count == 0)
     return;
   g_autofree char *cause
-      = g_strdup_printf ("has %" G_GUINT64_FORMAT " objects that nothing needs", count);
-  (void)hf_repair_find (repair, HF_REPO_DIR "/" HF_OBJECTS_DIR, cause, "are swept");
+      = g_strdup_printf (ngettext ("has %lu object that nothing needs",
+                                   "has %lu objects that nothing needs", (gulong)count),
+                         (gulong)count);
+  (void)hf_repair_find (repair, HF_REPO_DIR "/" HF_OBJECTS_DIR, cause, N_ ("are swept"));
   repair->sweep = repair->full = TRUE;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "base/ofd-lock.h"
 #include "core/export.h"
 #include "core/layout.h"
@@ -314,13 +315,13 @@ hf_subject_obstacle (const HfSubject *subject, const HfRepair *repair)
     return NULL;
   if (strcmp (subject->origin, HF_ORIGIN_LOCAL) == 0)
     return g_strdup (
-        "stays as it is: it came from a directory or tarball, and what is lost of it is"
-        " stored nowhere: uninstall it, sweep, and install it from there again");
+        _ ("stays as it is: it came from a directory or tarball, and what is lost of it is"
+           " stored nowhere: uninstall it, sweep, and install it from there again"));
   g_autoptr (HfRemote) remote = hf_remote_get (repair->store, subject->origin, NULL);
   if (remote != NULL)
     return NULL;
   return g_strdup_printf (
-      "stays as it is: its remote %s, which has what is lost of it, is not known"
-      " any more: add that again with holdfast remote-add and repair again",
+      _ ("stays as it is: its remote %s, which has what is lost of it, is not known"
+         " any more: add that again with holdfast remote-add and repair again"),
       subject->origin);
 }

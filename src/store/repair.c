@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "core/layout.h"
 #include "core/lock.h"
 #include "core/settle.h"
@@ -105,8 +106,8 @@ add_finding (HfRepair *repair, const char *thing, const char *cause, const char 
 {
   HfFinding *finding = g_new0 (HfFinding, 1);
   finding->thing = g_strdup (thing);
-  finding->cause = g_strdup (cause);
-  finding->mending = g_strdup (mending);
+  finding->cause = g_strdup (hf_text (cause));
+  finding->mending = g_strdup (hf_text (mending));
   finding->outcome = outcome;
   g_ptr_array_add (repair->findings, finding);
   if (repair->options.found != NULL)
@@ -118,8 +119,8 @@ add_finding (HfRepair *repair, const char *thing, const char *cause, const char 
  * hf_repair_find:
  * @repair: a repair
  * @thing: what is damaged, below the installation
- * @cause: what is wrong with it
- * @mending: what is going to be done about it, as "it is …"
+ * @cause: what is wrong with it; a predicate, translated here
+ * @mending: what is going to be done about it; a predicate, translated here
  *
  * Says so.  The caller then does it, unless it is only to look.
  *

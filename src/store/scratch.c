@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "base/tree-delete.h"
 
 #include <errno.h>
@@ -157,7 +158,7 @@ says_unsafe (const GError *cause)
 /**
  * hf_throw_ostree:
  * @cause: (nullable): what libostree said
- * @format: what was tried, on what
+ * @format: what was tried, on what; it is translated here
  *
  * Translates an error of libostree or GIO into ours.  A cancelled operation stays
  * %G_IO_ERROR_CANCELLED.
@@ -169,7 +170,7 @@ hf_throw_ostree (GError **error, const GError *cause, const char *format, ...)
 {
   va_list args;
   va_start (args, format);
-  g_autofree char *what = g_strdup_vprintf (format, args);
+  g_autofree char *what = g_strdup_vprintf (hf_text (format), args);
   va_end (args);
   if (cause == NULL) /* libostree has failed without a word */
     return hf_throw (error, HF_ERROR_FAILED, "%s", what);

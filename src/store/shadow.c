@@ -55,7 +55,7 @@ link_directories (const HfShadow *shadow, HfStore *store, GHashTable *distrusted
       (void)snprintf (digits, sizeof digits, "%02x", i);
       g_autofree char *target = g_strdup_printf ("/proc/self/fd/%d/%s", store->objects_fd, digits);
       if (!has_distrusted (distrusted, digits) && symlinkat (target, objects_fd, digits) != 0)
-        return hf_throw_at (error, "Cannot create symlink", objects_fd, digits);
+        return hf_throw_at (error, "Cannot create symlink %s", objects_fd, digits);
     }
   return TRUE;
 }

@@ -8,6 +8,7 @@
 #include "source.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "scratch.h"
 
 #include <fcntl.h>
@@ -167,7 +168,7 @@ hf_commit_verify_binding (GVariant *commit, const HfRef *ref, gboolean required,
   if (has_bound && !g_strv_contains (bound, ref->full))
     return hf_throw (error, HF_ERROR_UNTRUSTED,
                      "The commit offered as %s is for %s (its ref binding says so)", ref->full,
-                     bound[0] != NULL ? bound[0] : "no ref at all");
+                     bound[0] != NULL ? bound[0] : _ ("no ref at all"));
   if (required && !has_flatpak && !has_bound)
     return hf_throw (error, HF_ERROR_UNTRUSTED,
                      "The commit offered as %s does not say what it is for", ref->full);

@@ -7,6 +7,7 @@
 #include "tarball.h"
 
 #include "base/error.h"
+#include "base/language.h"
 
 #include <archive_entry.h>
 #include <string.h>
@@ -44,14 +45,15 @@ hf_tarball_open (const char *path, GError **error)
         return g_steal_pointer (&archive);
     }
   (void)hf_throw (error, HF_ERROR_FAILED, "%s is neither a directory nor a tarball: %s", path,
-                  archive != NULL ? archive_error_string (archive) : "out of memory");
+                  archive != NULL ? archive_error_string (archive) : g_strerror (ENOMEM));
   return NULL;
 }
 
 static gboolean
 refuse (const char *tarball, const char *name, const char *why, GError **error)
 {
-  return hf_throw (error, HF_ERROR_UNSAFE, "%s: '%s' %s", tarball, name != NULL ? name : "", why);
+  return hf_throw (error, HF_ERROR_UNSAFE, "%s: '%s' %s", tarball, name != NULL ? name : "",
+                   hf_text (why));
 }
 
 /* Returns @name without what means nothing (`./`, doubled slashes), "" for the root, or NULL if it
@@ -106,7 +108,7 @@ check_hard_link (const char *tarball, GHashTable *seen, const char *name, const 
 {
   g_autofree char *path = canonicalize (target);
   if (path == NULL || (mode_t)GPOINTER_TO_UINT (g_hash_table_lookup (seen, path)) != S_IFREG)
-    return refuse (tarball, name, "is a hard link to no file of the tarball before it", error);
+    return refuse (tarball, name, N_ ("is a hard link to no file of the tarball before it"), error);
   return TRUE;
 }
 
@@ -116,14 +118,14 @@ check_type (const char *tarball, const char *name, struct archive_entry *entry, 
   mode_t type = archive_entry_filetype (entry), mode = archive_entry_perm (entry);
   const char *target = archive_entry_symlink (entry);
   if (type != S_IFREG && type != S_IFDIR && type != S_IFLNK)
-    return refuse (tarball, name, "is neither a file, a directory nor a symlink", error);
+    return refuse (tarball, name, N_ ("is neither a file, a directory nor a symlink"), error);
   if (type == S_IFREG && (mode & 07000) != 0)
-    return refuse (tarball, name, "is setuid, setgid or sticky, which no file of an image may be",
-                   error);
+    return refuse (tarball, name,
+                   N_ ("is setuid, setgid or sticky, which no file of an image may be"), error);
   if (type == S_IFDIR && (mode & 0500) != 0500)
-    return refuse (tarball, name, "is a directory that its owner could not enter", error);
+    return refuse (tarball, name, N_ ("is a directory that its owner could not enter"), error);
   if (type == S_IFLNK && (target == NULL || target[0] == '\0'))
-    return refuse (tarball, name, "is a symlink to nothing", error);
+    return refuse (tarball, name, N_ ("is a symlink to nothing"), error);
   return TRUE;
 }
 
@@ -135,15 +137,15 @@ check_entry (const char *tarball, GHashTable *seen, struct archive_entry *entry,
   mode_t type = hard_link != NULL ? S_IFREG : archive_entry_filetype (entry);
   g_autofree char *path = canonicalize (name);
   if (path == NULL)
-    return refuse (tarball, name, "is not a path below the image", error);
+    return refuse (tarball, name, N_ ("is not a path below the image"), error);
   if (hard_link != NULL ? !check_hard_link (tarball, seen, name, hard_link, error)
                         : !check_type (tarball, name, entry, error))
     return FALSE;
   if (path[0] == '\0')
     return type == S_IFDIR
-           || refuse (tarball, name, "is the image itself, and no directory", error);
+           || refuse (tarball, name, N_ ("is the image itself, and no directory"), error);
   return (note_parents (seen, path) && note (seen, path, type))
-         || refuse (tarball, name, "is, or is below, something that is no directory", error);
+         || refuse (tarball, name, N_ ("is, or is below, something that is no directory"), error);
 }
 
 /**

@@ -171,7 +171,7 @@ look (HfVerify *verify, const char *loose, const char *checksum, const char *suf
   gboolean whole;
   hf_autofd int dfd = hf_open_beneath (objects_fd, digits, O_RDONLY | O_DIRECTORY, 0);
   if (dfd < 0)
-    return hf_throw_at (error, "Cannot open directory", objects_fd, digits);
+    return hf_throw_at (error, "Cannot open directory %s", objects_fd, digits);
   if (!hf_verify_file (dfd, loose + 3, checksum, suffix, 0, &whole, error))
     return FALSE;
   verdict->health = whole ? HF_OBJECT_WHOLE : HF_OBJECT_CORRUPT;
@@ -210,7 +210,7 @@ hf_verify_stored (HfVerify *verify, const char *checksum, const char *suffix, Hf
   *out = (HfVerdict){ .health = HF_OBJECT_MISSING };
   if (fstatat (verify->store->objects_fd, loose, &out->st, AT_SYMLINK_NOFOLLOW) != 0)
     return errno == ENOENT
-           || hf_throw_at (error, "Cannot look at object", verify->store->objects_fd, loose);
+           || hf_throw_at (error, "Cannot look at object %s", verify->store->objects_fd, loose);
   (void)pthread_mutex_lock (&verify->mutex);
   const HfVerdict *known = g_hash_table_lookup (verify->verdicts, name);
   gboolean holds = still_holds (known, &out->st);

@@ -524,7 +524,7 @@ damage 'libostree left something in tmp/' 'was left by libostree' left_temporary
 damage 'a ref leads to a commit that is not there' 'is a ref to a commit' left_ref
 damage 'the refs of deployed commits are missing' 'refs/heads/deploy/.*: is missing' no_commit_ref
 damage 'the ref of a deployed commit is wrong' 'leads to something else' wrong_commit_ref
-damage 'an object is stored that nothing needs' 'has 1 objects that nothing needs' left_object
+damage 'an object is stored that nothing needs' 'has 1 object that nothing needs' left_object
 damage 'an entry of staging/ has no .ref' 'staging/.*\.ref: is missing: is made anew' left_staging
 damage 'an entry of removed/ has no .ref' 'removed/.*\.ref: is missing: is made anew' \
   removed_without .ref

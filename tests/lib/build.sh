@@ -7,7 +7,7 @@
 # What is needed to build, to make real images and repositories, and to look at the result with tools
 # that are not ours.
 PACKAGES=(
-  gcc libc6-dev meson ninja-build pkg-config scdoc
+  gcc libc6-dev meson ninja-build pkg-config scdoc gettext
   libglib2.0-dev libostree-dev libjson-glib-dev libarchive-dev
   bubblewrap flatpak ostree gnupg python3 mount
   e2fsprogs xfsprogs btrfs-progs
