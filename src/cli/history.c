@@ -129,9 +129,9 @@ parse_time (const char *text, gint64 *out, GError **error)
   if ((end != NULL && *end == '\0') || parse_age (text, out))
     return TRUE;
   return hf_throw (error, HF_ERROR_USAGE,
-                   "%s is not a time: give one as 2026-01-31, 2026-01-31T12:00, @SECONDS, or how"
+                   "'%s' is not a time: give one as 2026-01-31, 2026-01-31T12:00, @SECONDS, or how"
                    " long ago, as 12h or 7d",
-                   *text != '\0' ? text : "An empty text");
+                   text);
 }
 
 static void
