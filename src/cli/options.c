@@ -100,13 +100,14 @@ static GOptionGroup *
 global_group (HfProgram *program)
 {
   g_autofree GOptionEntry *entries = hf_options_global_entries (program);
-  GOptionGroup *group = g_option_group_new ("global", N_ ("Global Options:"), "", program, NULL);
+  GOptionGroup *group = g_option_group_new ("global", _ ("Global Options:"), "", program, NULL);
   g_option_group_set_translation_domain (group, GETTEXT_PACKAGE);
   g_option_group_add_entries (group, entries);
   return group;
 }
 
-/* The command's own group comes first, as the help shows them in this order. */
+/* The command's own group comes first, as the help shows them in this order.  GLib translates what is in a group, but not
+ * its title. */
 static GOptionContext *
 context_new (HfProgram *program, const char *arguments, const HfSyntax *syntax)
 {
@@ -117,7 +118,7 @@ context_new (HfProgram *program, const char *arguments, const HfSyntax *syntax)
   g_option_context_set_help_enabled (context, FALSE);
   if (entries != NULL)
     {
-      GOptionGroup *own = g_option_group_new ("command", N_ ("Options:"), "", syntax->data, NULL);
+      GOptionGroup *own = g_option_group_new ("command", _ ("Options:"), "", syntax->data, NULL);
       g_option_group_set_translation_domain (own, GETTEXT_PACKAGE);
       g_option_group_add_entries (own, entries);
       g_option_context_add_group (context, own);

@@ -79,7 +79,7 @@ the_worst_counts() {
   hold ofd shared "$(echo $SYSTEM/removed/*/.ref)"
   expect 4 sweep_all
   grep -q '^holdfast: Installation system: ' "$T/err"
-  equal "$(tail -1 "$T/err")" 'holdfast: 1 of 2 installations were not brought to an end'
+  equal "$(tail -1 "$T/err")" 'holdfast: 1 of 2 installations was not brought to an end'
   swept_clean /srv/extra
   as_root --installation=extra install test "$PLATFORM"
   as_root --installation=extra uninstall "$PLATFORM"

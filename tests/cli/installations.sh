@@ -215,7 +215,7 @@ one_fails() {
   expect 3 as_root update
   equal "$(platforms)" "$(commit_of platform-1) $(commit_of platform-2)"
   equal "$(grep -c '^holdfast: Installation system: ' "$T/err")" 1
-  equal "$(tail -1 "$T/err")" 'holdfast: 1 of 2 installations were not brought to an end'
+  equal "$(tail -1 "$T/err")" 'holdfast: 1 of 2 installations was not brought to an end'
 }
 promise 'an update that fails in one goes on with the next' one_fails
 

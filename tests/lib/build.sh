@@ -12,7 +12,7 @@ PACKAGES=(
   bubblewrap flatpak ostree gnupg python3 mount
   e2fsprogs xfsprogs btrfs-progs
   bindfs strace shellcheck clang-format spin tcc time groff-base mandoc
-  bash-completion zsh fish systemd
+  bash-completion zsh fish systemd locales
   desktop-file-utils gtk-update-icon-cache shared-mime-info libglib2.0-bin dbus-daemon man-db
 )
 
