@@ -198,7 +198,8 @@ class Actor:
             if not (expected <= {*present} <= possible if marked else expected == {*present}):
                 raise Wrong("%s has the earlier deployments %s; kept are %s of %s" % (
                     ref, present, sorted(expected), sorted(before)))
-            self.previous[ref] = present
+            # Of what is not active yet after a restore that was killed, settling leaves nothing beside.
+            self.previous[ref] = present if active is not None else []
             if active != self.held_back.get(ref):
                 self.held_back.pop(ref, None)
         if self.installation.holds_back() != {*self.held_back}:
