@@ -40,8 +40,10 @@ hf_repair_exports (HfRepair *repair, GError **error)
                           N_ ("is left alone: move it away, and repair again"));
           continue;
         }
-      (void)hf_repair_find (repair, thing, difference->cause,
-                            difference->target != NULL ? N_ ("is made anew") : N_ ("is removed"));
+      g_ptr_array_add (
+          repair->debris,
+          hf_repair_find (repair, thing, difference->cause,
+                          difference->target != NULL ? N_ ("is made anew") : N_ ("is removed")));
       repair->settle = TRUE;
     }
   return differences != NULL;

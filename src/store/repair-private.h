@@ -19,13 +19,14 @@ struct HfRepair
   HfStore *store;      /* not owned; %NULL while the skeleton is looked at */
   HfVerify *verify;    /* owned */
   gboolean settle;     /* what was found is settled as after a crash */
-  GPtrArray *debris;   /* owned; of HfFinding, not owned: what that removes */
+  GPtrArray *debris;   /* owned; of HfFinding, not owned: what that puts right */
   HfRef *lost;         /* owned; what is deployed, does not look so and cannot be mended; or NULL */
   gboolean sweep;      /* what was found or done leaves something to sweep */
   gboolean full;       /* and something that only a full sweep finds */
   HfSweepReport *swept; /* owned; what that sweep did; or %NULL */
 };
 
+gboolean hf_repair_any_left (const HfRepair *repair);
 HfFinding *hf_repair_find (HfRepair *repair, const char *thing, const char *cause,
                            const char *mending);
 HfFinding *hf_repair_find_left (HfRepair *repair, const char *thing, const char *cause,

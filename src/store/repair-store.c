@@ -213,6 +213,8 @@ look_for_unneeded (HfRepair *repair)
 {
   g_autoptr (GError) failed = NULL;
   guint64 count = 0;
+  if (hf_repair_any_left (repair))
+    return;
   if (!count_unneeded (repair, &count, &failed))
     {
       (void)hf_repair_find_left (repair, HF_REPO_DIR "/" HF_OBJECTS_DIR,

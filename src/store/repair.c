@@ -210,8 +210,14 @@ settle (HfRepair *repair, GError **error)
          && hf_change_begin (installation, &pending, error) && hf_settle (installation, error);
 }
 
-static gboolean
-any_left (const HfRepair *repair)
+/**
+ * hf_repair_any_left:
+ * @repair: a repair
+ *
+ * Returns: whether something stays damaged; then what is needed cannot be told from all that is stored
+ */
+gboolean
+hf_repair_any_left (const HfRepair *repair)
 {
   for (guint i = 0; i < repair->findings->len; i++)
     if (((const HfFinding *)repair->findings->pdata[i])->outcome == HF_FINDING_LEFT)
@@ -219,13 +225,12 @@ any_left (const HfRepair *repair)
   return FALSE;
 }
 
-/* While something stays damaged, what is needed cannot be told from all that is stored. */
 static gboolean
 sweep (HfRepair *repair, GError **error)
 {
   HfSweepReport *report = repair->swept = hf_sweep_report_new ();
   HfSweepStore functions = hf_store_for_sweep (repair->store);
-  report->full = repair->full && !any_left (repair);
+  report->full = repair->full && !hf_repair_any_left (repair);
   report->progress = repair->options.progress;
   return hf_sweep_all (repair->store->installation, &functions, report, error);
 }
