@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * holdfast restore: brings back what was uninstalled and not swept yet, with the runtime that it needs where
- * that went, too.
+ * holdfast restore: brings back what was uninstalled and not swept yet, with what was kept for rollback, and with
+ * the runtimes that they need where those went, too.
  */
 #include "core/restore.h"
 #include "base/language.h"
+#include "core/active.h"
 #include "core/history.h"
 #include "core/runtime.h"
 #include "core/settle.h"
@@ -46,9 +47,12 @@ choose (const GPtrArray *list, const HfRefPattern *pattern, const char *to, cons
 static gboolean
 bring_back (HfInstallation *installation, const HfRestorable *one, GError **error)
 {
-  if (!hf_restore (installation, one, error))
+  g_autoptr (GPtrArray) previous = NULL;
+  if (!hf_restore (installation, one, &previous, error))
     return FALSE;
   hf_output_change ("Restored %s", one->ref, one->commit);
+  for (guint i = 0; i < previous->len; i++)
+    hf_output_change ("Restored for rollback %s", one->ref, previous->pdata[i]);
   const HfHistoryEvent event
       = { .kind = HF_HISTORY_RESTORE, .ref = one->ref->full, .commit = one->commit };
   hf_history_record (installation, &event);
@@ -72,6 +76,44 @@ restore_runtime (HfInstallation *installation, const GPtrArray *list, const HfRe
   return TRUE; /* hf_restore() says that it is missing */
 }
 
+/* Those of what is kept for rollback: what cannot have one stays in the trash, and what was asked for comes back
+ * without it. */
+static void
+restore_runtimes_of_previous (HfInstallation *installation, const GPtrArray *list,
+                              const HfRestorable *app)
+{
+  g_auto (HfRetention) retention = { 0 };
+  if (!hf_retention_load (installation, &retention, NULL))
+    return;
+  g_autoptr (GPtrArray) previous = hf_restorable_previous (list, app, &retention);
+  for (guint i = 0; i < previous->len; i++)
+    {
+      g_autoptr (GError) failed = NULL;
+      if (!restore_runtime (installation, list, previous->pdata[i], &failed))
+        g_debug ("%s", failed->message);
+    }
+}
+
+static gboolean
+is_installed (HfInstallation *installation, const HfRef *ref)
+{
+  g_autofree char *active = NULL;
+  return hf_active_read (installation, ref, &active, NULL) && active != NULL;
+}
+
+static gboolean
+bring_all_back (HfInstallation *installation, const GPtrArray *list, const HfRestorable *chosen,
+                GError **error)
+{
+  if (!is_installed (installation, chosen->ref)) /* else hf_restore() refuses it */
+    {
+      if (!restore_runtime (installation, list, chosen, error))
+        return FALSE;
+      restore_runtimes_of_previous (installation, list, chosen);
+    }
+  return bring_back (installation, chosen, error);
+}
+
 static gboolean
 restore_one (HfInstallation *installation, const char *text, const char *to, GError **error)
 {
@@ -81,8 +123,7 @@ restore_one (HfInstallation *installation, const char *text, const char *to, GEr
   g_autoptr (GPtrArray) list
       = installation == NULL ? g_ptr_array_new () : hf_restorable_list (installation, error);
   const HfRestorable *chosen = list == NULL ? NULL : choose (list, pattern, to, text, error);
-  return chosen != NULL && restore_runtime (installation, list, chosen, error)
-         && bring_back (installation, chosen, error);
+  return chosen != NULL && bring_all_back (installation, list, chosen, error);
 }
 
 /**
@@ -104,8 +145,8 @@ hf_command_restore (HfProgram *program, int argc, char **argv, int *status, GErr
   const HfSyntax syntax = {
     .entries = entries,
     .description
-    = N_ ("Whether it is still running or not.  Once a sweep has begun to delete it, it is\n"
-          "too late.\n"),
+    = N_ ("Whether it is still running or not, and with what was kept for rollback.  Once a\n"
+          "sweep has begun to delete it, it is too late.\n"),
     .min_arguments = 1,
     .max_arguments = -1,
   };

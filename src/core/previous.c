@@ -162,6 +162,27 @@ hf_retention_load (HfInstallation *installation, HfRetention *out, GError **erro
 }
 
 /**
+ * hf_retention_keeps:
+ * @retention: what is kept; its roots may be %NULL where they cannot be told
+ * @name: a deployment that was in service
+ * @left: (inout): how many more are kept besides what roots name
+ *
+ * For one after the other, the one that left service last first.
+ *
+ * Returns: whether it is kept
+ */
+gboolean
+hf_retention_keeps (const HfRetention *retention, const char *name, guint64 *left)
+{
+  if (retention->roots != NULL && hf_roots_find (retention->roots, name) != NULL)
+    return TRUE;
+  if (*left == 0)
+    return FALSE;
+  (*left)--;
+  return TRUE;
+}
+
+/**
  * hf_previous_kept:
  * @branch_fd: a branch directory
  * @active: the name of its active deployment
@@ -179,16 +200,13 @@ hf_previous_kept (int branch_fd, const char *active, const HfRetention *retentio
   if (list == NULL)
     return NULL;
   GHashTable *kept = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  guint64 most = retention->most;
+  guint64 left = retention->most;
   g_hash_table_add (kept, g_strdup (active));
   for (guint i = 0; i < list->len; i++)
     {
       const HfPrevious *previous = list->pdata[i];
-      gboolean rooted = hf_roots_find (retention->roots, previous->name) != NULL;
-      if (!rooted && most == 0)
-        continue;
-      most -= rooted ? 0 : 1;
-      g_hash_table_add (kept, g_strdup (previous->name));
+      if (hf_retention_keeps (retention, previous->name, &left))
+        g_hash_table_add (kept, g_strdup (previous->name));
     }
   return kept;
 }

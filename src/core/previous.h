@@ -32,6 +32,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (HfRetention, hf_retention_clear)
 
 gboolean hf_retention_load (HfInstallation *installation, HfRetention *out,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_retention_keeps (const HfRetention *retention, const char *name, guint64 *left);
 GHashTable *hf_previous_kept (int branch_fd, const char *active, const HfRetention *retention,
                               GError **error);
 GPtrArray *hf_previous_leaving (int branch_fd, const char *active, const HfRetention *retention,

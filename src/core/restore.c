@@ -2,6 +2,11 @@
  *
  * Restore: the exchange of a removal, made backwards.  The deployment's `.ref` is locked shared meanwhile, so
  * that no sweeper begins with it; one that came first has it, and then there is nothing to bring back.
+ *
+ * With what is to be active comes what was kept beside it for rollback.  Nothing records what one removal took:
+ * what is kept of a ref is the last so many that were in service (DESIGN section 8), and so those come back,
+ * whichever removal took them.  All of them are moved first, and `active` is set last: that is the one step
+ * before which nothing is restored, and after which everything is.
  */
 #include "restore.h"
 
@@ -14,6 +19,7 @@
 #include "exports.h"
 #include "layout.h"
 #include "lock.h"
+#include "previous.h"
 #include "runtime.h"
 #include "settle.h"
 
@@ -38,7 +44,8 @@ hf_restorable_free (HfRestorable *restorable)
   g_free (restorable);
 }
 
-/* What left service last comes first: of one removal, that is what was active. */
+/* What left service last comes first: of one removal, that is what was active.  The time of removal is only asked
+ * where that says nothing, as who settles a restore that was cut short removes everything again, in any order. */
 typedef struct
 {
   HfRestorable *restorable;
@@ -55,12 +62,12 @@ static int
 compare_found (gconstpointer a, gconstpointer b)
 {
   const Found *left = a, *right = b;
-  if (left->restorable->removed != right->restorable->removed)
-    return left->restorable->removed > right->restorable->removed ? -1 : 1;
   if (left->left.tv_sec != right->left.tv_sec)
     return left->left.tv_sec > right->left.tv_sec ? -1 : 1;
   if (left->left.tv_nsec != right->left.tv_nsec)
     return left->left.tv_nsec > right->left.tv_nsec ? -1 : 1;
+  if (left->restorable->removed != right->restorable->removed)
+    return left->restorable->removed > right->restorable->removed ? -1 : 1;
   return strcmp (right->restorable->path_name, left->restorable->path_name);
 }
 
@@ -186,7 +193,8 @@ lead_back (HfInstallation *installation, const HfRestorable *restorable, const c
 }
 
 /* Its old name forwards to it, unless the file system knows no exchange of names, or that name has gone
- * with its directory. */
+ * with its directory.  A crash leaves a deployment that nothing names, and the mark: whoever settles removes
+ * it again. */
 static gboolean
 move_back (HfInstallation *installation, const HfRestorable *restorable, int branch_fd,
            GError **error)
@@ -199,9 +207,7 @@ move_back (HfInstallation *installation, const HfRestorable *restorable, int bra
   else if ((errno != ENOENT && errno != EINVAL && errno != ENOSYS)
            || renameat (removed_fd, entry, branch_fd, name) != 0)
     return hf_throw_errno (error, "Cannot move %s back", restorable->ref->full);
-  /* A crash leaves a deployment that nothing names, and the mark: whoever settles removes it again. */
-  return hf_dir_sync (branch_fd, ".", error)
-         && hf_dir_sync (installation->root_fd, HF_REMOVED_DIR, error);
+  return TRUE;
 }
 
 static gboolean
@@ -229,47 +235,150 @@ check_runtime (HfInstallation *installation, const Held *held, GError **error)
   return found;
 }
 
-static gboolean
-bring_back (HfInstallation *installation, const HfRestorable *restorable, GError **error)
+/**
+ * hf_restorable_previous:
+ * @list: (element-type HfRestorable): from hf_restorable_list()
+ * @chosen: one of them
+ * @retention: what is kept
+ *
+ * Returns: (transfer container) (element-type HfRestorable): what is to be kept for rollback if @chosen comes
+ *   back, the one that left service last first; owned by @list
+ */
+GPtrArray *
+hf_restorable_previous (const GPtrArray *list, const HfRestorable *chosen,
+                        const HfRetention *retention)
 {
-  const char *name = hf_removed_name_deployment (restorable->path_name);
-  hf_autofd int branch_fd = hf_branch_make (installation, restorable->ref, error);
-  return branch_fd >= 0 && move_back (installation, restorable, branch_fd, error)
-         && hf_branch_sync (installation, restorable->ref, error)
-         && hf_active_set (branch_fd, name, error);
+  GPtrArray *previous = g_ptr_array_new ();
+  guint64 left = retention->most;
+  for (guint i = 0; i < list->len; i++)
+    {
+      const HfRestorable *one = list->pdata[i];
+      if (hf_ref_compare (one->ref, chosen->ref) == 0
+          && strcmp (one->path_name, chosen->path_name) != 0
+          && hf_retention_keeps (retention, hf_removed_name_deployment (one->path_name), &left))
+        g_ptr_array_add (previous, (gpointer)one);
+    }
+  return previous;
+}
+
+/* What is being brought back at once. */
+typedef struct
+{
+  HfInstallation *installation; /* not owned */
+  const HfRestorable *chosen;   /* not owned; what is to be active */
+  GPtrArray *list;              /* owned; of HfRestorable */
+  GPtrArray *previous;          /* owned; of those of them that are kept for rollback */
+  GPtrArray *commits;           /* owned; of strings; of those that came back */
+  gboolean pending;
+} Restoring;
+
+static void
+restoring_clear (Restoring *restoring)
+{
+  g_clear_pointer (&restoring->previous, g_ptr_array_unref);
+  g_clear_pointer (&restoring->list, g_ptr_array_unref);
+  g_clear_pointer (&restoring->commits, g_ptr_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Restoring, restoring_clear)
+
+/* A configuration that makes no sense must not keep anybody from a restore: then more comes back than is to
+ * be kept, and the mark stays, as in hf_settle(). */
+static gboolean
+find_previous (Restoring *restoring, GError **error)
+{
+  g_auto (HfRetention) retention = { 0 };
+  restoring->commits = g_ptr_array_new_with_free_func (g_free);
+  restoring->list = hf_restorable_list (restoring->installation, error);
+  if (restoring->list == NULL)
+    return FALSE;
+  if (!hf_retention_load (restoring->installation, &retention, NULL))
+    {
+      retention.most = G_MAXUINT64;
+      restoring->pending = TRUE;
+    }
+  restoring->previous = hf_restorable_previous (restoring->list, restoring->chosen, &retention);
+  return TRUE;
+}
+
+/* What a sweep has, and what would not start as its runtime has gone, stays where it is.  In service under
+ * `lock` no sweeper asks for it, so that it need not be held to the end like what is chosen. */
+static gboolean
+bring_previous_back (Restoring *restoring, const HfRestorable *previous, int branch_fd,
+                     GError **error)
+{
+  g_auto (Held) held = { -1, -1 };
+  g_autoptr (GError) failed = NULL;
+  if (hold (restoring->installation, previous, &held, &failed)
+      && check_runtime (restoring->installation, &held, &failed))
+    {
+      g_ptr_array_add (restoring->commits, g_strdup (previous->commit));
+      return move_back (restoring->installation, previous, branch_fd, error);
+    }
+  if (hf_error_is (failed, HF_ERROR_NOT_FOUND))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&failed));
+  return FALSE;
+}
+
+/* A crash before the last step leaves deployments without an `active`, and the mark: whoever settles removes them
+ * again, and they can be restored as before.  After it, only the mark is left. */
+static gboolean
+bring_back (Restoring *restoring, GError **error)
+{
+  HfInstallation *installation = restoring->installation;
+  const HfRestorable *chosen = restoring->chosen;
+  hf_autofd int branch_fd = hf_branch_make (installation, chosen->ref, error);
+  if (branch_fd < 0 || !move_back (installation, chosen, branch_fd, error))
+    return FALSE;
+  for (guint i = 0; i < restoring->previous->len; i++)
+    if (!bring_previous_back (restoring, restoring->previous->pdata[i], branch_fd, error))
+      return FALSE;
+  return hf_dir_sync (branch_fd, ".", error)
+         && hf_dir_sync (installation->root_fd, HF_REMOVED_DIR, error)
+         && hf_branch_sync (installation, chosen->ref, error)
+         && hf_active_set (branch_fd, hf_removed_name_deployment (chosen->path_name), error);
 }
 
 /**
  * hf_restore:
  * @installation: an installation
  * @restorable: what to bring back; its ref is not deployed
+ * @out_previous: (out) (optional) (transfer full) (element-type utf8): the commits of what came back with it, for
+ *   rollback, the one that left service last first
  *
- * Puts it into service again.  Who held it meanwhile holds it still.
+ * Puts it into service again, and keeps beside it what is to be kept of what was in service before.  Who held
+ * any of it meanwhile holds it still.
  *
- * Locks: takes `lock`, and under it the entry's `.ref`, shared, without waiting.
+ * Locks: takes `lock`, and under it the entries' `.ref`, shared, without waiting.
  *
  * Returns: %FALSE with %HF_ERROR_NOT_FOUND if its deletion began or its runtime is not there, or another
  *   error
  */
 gboolean
-hf_restore (HfInstallation *installation, const HfRestorable *restorable, GError **error)
+hf_restore (HfInstallation *installation, const HfRestorable *restorable, GPtrArray **out_previous,
+            GError **error)
 {
   g_auto (HfLock) lock = HF_LOCK_INIT;
   g_auto (Held) held = { -1, -1 };
+  g_auto (Restoring) restoring = { .installation = installation, .chosen = restorable };
   gboolean pending;
   if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
       || !hf_change_begin (installation, &pending, error))
     return FALSE;
   if (!check_absent (installation, restorable->ref, error)
       || !hold (installation, restorable, &held, error)
-      || !check_runtime (installation, &held, error))
+      || !check_runtime (installation, &held, error) || !find_previous (&restoring, error))
     {
       g_autoptr (GError) ignored = NULL; /* the mark stays: the next one settles */
       (void)!hf_change_end (installation, pending, &ignored);
       return FALSE;
     }
-  if (!bring_back (installation, restorable, error))
+  if (!bring_back (&restoring, error))
     return FALSE;
-  pending |= !hf_exports_offer (installation, restorable->ref);
-  return hf_change_end (installation, pending, error);
+  pending |= restoring.pending || !hf_exports_offer (installation, restorable->ref);
+  if (!hf_change_end (installation, pending, error))
+    return FALSE;
+  if (out_previous != NULL)
+    *out_previous = g_steal_pointer (&restoring.commits);
+  return TRUE;
 }

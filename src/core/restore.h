@@ -5,6 +5,7 @@
 #pragma once
 
 #include "installation.h"
+#include "previous.h"
 #include "ref.h"
 
 /* What of removed/ can be brought back. */
@@ -21,5 +22,7 @@ void hf_restorable_free (HfRestorable *restorable);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfRestorable, hf_restorable_free)
 
 GPtrArray *hf_restorable_list (HfInstallation *installation, GError **error);
+GPtrArray *hf_restorable_previous (const GPtrArray *list, const HfRestorable *chosen,
+                                   const HfRetention *retention);
 gboolean hf_restore (HfInstallation *installation, const HfRestorable *restorable,
-                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                     GPtrArray **out_previous, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -317,10 +317,55 @@ the_one_that_was_active() {
   hf uninstall "$HELLO"
   hf restore --to="${OLD%.*}" "$HELLO"
   equal "$(active_of "$HELLO")" "$OLD"
-  expect 1 hf restore --to="${NEW%.*}" "$HELLO"
+  equal "$(state_of "$HELLO" "${NEW%.*}")" previous
+  expect 3 hf restore --to="${NEW%.*}" "$HELLO"
   swept
 }
 promise 'restore brings back what was active, or what is asked for' the_one_that_was_active
+
+nothing_is_replaced() {
+  installed archive-1 "$HELLO"
+  hf uninstall "$HELLO"
+  hf install test "$HELLO"
+  local before
+  before=$(active_of "$HELLO")
+  expect_error 1 "$HELLO is installed: .holdfast rollback" hf restore "$HELLO"
+  equal "$(active_of "$HELLO")" "$before"
+  swept
+}
+promise 'restore replaces nothing that is installed' nothing_is_replaced
+
+restored_with_what_was_kept() {
+  updated
+  hf uninstall "$HELLO"
+  hf restore "$HELLO" >"$T/out"
+  equal "$(cat "$T/out")" "$(printf '%s\n' "Restored $HELLO ${NEW%.*}" \
+    "Restored for rollback $HELLO ${OLD%.*}")"
+  swept
+  equal "$(state_of "$HELLO" "${OLD%.*}")" previous
+  hf rollback "$HELLO"
+  equal "$(active_of "$HELLO")" "$OLD" 'after a rollback'
+  hf run --command=true "$HELLO"
+  hf rollback "$HELLO"
+  equal "$(active_of "$HELLO")" "$NEW" 'after another one'
+  hf run --command=true "$HELLO"
+}
+promise 'restore brings back what was kept for rollback' restored_with_what_was_kept
+
+# A sweeper has it, and was stopped on its way.
+restored_without_what_is_swept() {
+  updated
+  hf uninstall "$HELLO"
+  hold ofd exclusive "$(echo "$INST"/removed/*"$OLD")/.ref"
+  hf restore "$HELLO" >"$T/out"
+  equal "$(cat "$T/out")" "Restored $HELLO ${NEW%.*}"
+  let_go
+  hf run --command=true "$HELLO"
+  expect 3 hf rollback "$HELLO"
+  swept
+  equal "$(commits "$HELLO")" "${NEW%.*}" 'what is left'
+}
+promise 'what a sweep has of that stays with the sweep, and the rest comes back' restored_without_what_is_swept
 
 spared_for_a_while() {
   installed archive-1 "$HELLO"

@@ -117,6 +117,26 @@ needed_for_rollback() {
 }
 promise 'what an earlier deployment needs is not unused' needed_for_rollback
 
+restored_with_what_is_needed_for_rollback() {
+  two_runtimes
+  an_app 2 "$IDLE"
+  hf uninstall --all -y
+  hf restore "$NEW" >"$T/out"
+  equal "$(refs)" "$(printf '%s\n' "$NEW" "$IDLE" "$USED")"
+  swept
+  hf rollback "$NEW"
+  hf uninstall "$NEW"
+  local idle
+  idle=$(active_of "$IDLE")
+  hf uninstall "$IDLE"
+  chmod 0440 "$INST"/removed/*"$idle"/deployment
+  hf restore "$NEW"
+  equal "$(cat "$INST/deploy/$NEW/active/tree/files/version")" 1
+  expect 3 hf rollback "$NEW"
+  swept
+}
+promise 'what an earlier deployment needs comes back with it' restored_with_what_is_needed_for_rollback
+
 not_uninstalled_while_needed_for_rollback() {
   two_runtimes
   an_app 2 "$IDLE"

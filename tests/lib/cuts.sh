@@ -59,11 +59,18 @@ cut_rollback() {
   DONE=is_rolled_back
   everywhere "$ALL" rollback "$NEW"
 }
+# With what was kept for rollback: all of it is back, or none.
 cut_restore() {
   starts_with "$KEPT" "$NEW"
+  newer_image
+  hf update "$NEW"
   hf uninstall "$NEW"
   started_at
+  AFTERWARDS=previous_is_back
   everywhere "$ALL" restore "$NEW"
+}
+previous_is_back() {
+  ! in_service "$NEW" || { hf rollback "$NEW" && is_rolled_back && new_is_whole; }
 }
 cut_uninstall() {
   starts_with "$KEPT" "$NEW"

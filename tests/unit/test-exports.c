@@ -73,7 +73,7 @@ test_life (Fixture *fixture, gconstpointer data)
   assert_nothing_to_settle (installation);
   g_autoptr (GPtrArray) list = hf_restorable_list (installation, &error);
   g_assert_no_error (error);
-  (void)!hf_restore (installation, list->pdata[0], &error);
+  (void)!hf_restore (installation, list->pdata[0], NULL, &error);
   g_assert_no_error (error);
   assert_leads (installation, ENTRY, "a");
   assert_nothing_to_settle (installation);

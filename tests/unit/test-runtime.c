@@ -146,7 +146,7 @@ test_back (Shared *shared, gconstpointer data)
   remove_ref (shared->first, APP, FALSE, -1);
   g_autoptr (GPtrArray) list = hf_restorable_list (shared->first, &error);
   g_assert_no_error (error);
-  (void)!hf_restore (shared->first, list->pdata[0], &error);
+  (void)!hf_restore (shared->first, list->pdata[0], NULL, &error);
   g_assert_no_error (error);
   /* And not without it. */
   remove_ref (shared->second, RUNTIME, TRUE, -1);

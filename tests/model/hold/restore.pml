@@ -1,7 +1,61 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Who brings back what was removed: restore.c.
+ * Who brings back what was removed, with what is to be kept beside it for rollback: restore.c.
  */
+
+/* hold, check_runtime; `have` is whether it can come back */
+inline hold_removed(e)
+{
+  STEP(have = (place[e] == REMOVED && ref[e]));  /* hold: hf_open_beneath */
+#ifndef FAULT_RESTORE_WITHOUT_LOCK
+  if
+  :: have ->
+     STEP(if :: excl[e] == 0 -> shared[e] = shared[e] | bit(id) :: else -> have = false fi)
+  :: else                                        /* hold: hf_ofd_lock */
+  fi;
+#endif
+#ifndef FAULT_RESTORE_WITHOUT_VERIFY
+  if
+  :: have -> STEP(have = (ref[e] && state[e] == SETTLED))      /* hold: hf_deployment_get_state */
+  :: else
+  fi;
+#endif
+#if RUNTIME && !defined(FAULT_RESTORED_WITHOUT_RUNTIME)
+  STEP(have = (have && has_runtime(e)));         /* check_runtime */
+#endif
+}
+
+/* move_back: the exchange.  Where it was there is a symlink now, that of the removal; lead_back replaces it by one
+ * that leads back. */
+#define move_back(e) STEP(place[e] = DEPLOY; forwarding[e] = false; prepared[e] = true)
+
+/* hf_restorable_previous: as many as are to be kept, and what roots name; `d` is no previous one.  Which they are is
+ * anybody's choice. */
+#ifdef FAULT_RESTORE_KEEPS_ALL
+#define comes_along(e) (e != d && is_restorable(e))
+#else
+#define comes_along(e) (e != d && is_restorable(e)                                                  \
+                        && ((rooted & bit(e)) || SPARE - is_spare(d) < KEEP))
+#endif
+
+inline bring_previous_back()
+{
+#if N > 1
+  k = 1;
+  do
+  :: k <= N && comes_along(k) ->
+     hold_removed(k);
+     if :: have -> move_back(k) :: else fi;
+     STEP(vanish_lock(id, k));                   /* held_clear */
+     k++
+  :: k <= N -> k++
+  :: else -> break
+  od;
+  k = 0
+#else
+  skip
+#endif
+}
 
 proctype restorer(byte id)
 {
@@ -23,28 +77,11 @@ proctype restorer(byte id)
   change_begin();
   if
   :: current == 0 ->                             /* check_absent */
-     STEP(have = (place[d] == REMOVED && ref[d]));             /* hold: hf_open_beneath */
-#ifndef FAULT_RESTORE_WITHOUT_LOCK
+     hold_removed(d);
      if
      :: have ->
-        STEP(if :: excl[d] == 0 -> shared[d] = shared[d] | bit(id) :: else -> have = false fi)
-     :: else                                     /* hold: hf_ofd_lock */
-     fi;
-#endif
-#ifndef FAULT_RESTORE_WITHOUT_VERIFY
-     if
-     :: have -> STEP(have = (ref[d] && state[d] == SETTLED))   /* hold: hf_deployment_get_state */
-     :: else
-     fi;
-#endif
-#if RUNTIME && !defined(FAULT_RESTORED_WITHOUT_RUNTIME)
-     STEP(have = (have && has_runtime(d)));      /* check_runtime */
-#endif
-     if
-     :: have ->
-        /* move_back: the exchange.  Where it was there is a symlink now, that of the removal; lead_back
-         * replaces it by one that leads back. */
-        STEP(place[d] = DEPLOY; forwarding[d] = false; prepared[d] = true);
+        move_back(d);
+        bring_previous_back();
         STEP(current = d; removal = false; check_deployed()) /* hf_active_set */
      :: else
      fi;
