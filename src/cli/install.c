@@ -6,6 +6,8 @@
 
 #include "base/interrupt.h"
 #include "base/language.h"
+#include "core/active.h"
+#include "core/patterns.h"
 #include "install-notify.h"
 #include "libexec.h"
 #include "options.h"
@@ -91,6 +93,19 @@ parse_name (const char *name, GError **error)
   return NULL;
 }
 
+/* A mask keeps from nothing what is there. */
+static gboolean
+may_install (const HfInstallContext *context, const HfRef *ref, GError **error)
+{
+  HfInstallation *installation = context->store->installation;
+  g_autofree char *active = NULL;
+  GError *masked = NULL;
+  if (!hf_active_read (installation, ref, &active, error))
+    return FALSE;
+  return active != NULL || hf_mask_check (installation, ref, &masked)
+         || fail (ref->full, masked, error);
+}
+
 /* Finds all of them before any is installed, so that a mistake in one changes nothing. */
 static GPtrArray *
 find_all (const HfInstallContext *context, char **names, GError **error)
@@ -113,12 +128,57 @@ find_all (const HfInstallContext *context, char **names, GError **error)
           (void)fail (*names, local, error);
           return NULL;
         }
+      if (!may_install (context, ref, error))
+        return NULL;
       Wanted *wanted = g_new0 (Wanted, 1);
       wanted->remote = g_strdup (remote->name);
       wanted->ref = g_steal_pointer (&ref);
       g_ptr_array_add (found, wanted);
     }
   return g_steal_pointer (&found);
+}
+
+/* What is pinned before it is installed no sweep takes for unused in between.  A crash leaves at worst a pin that
+ * pins nothing. */
+typedef struct
+{
+  const HfInstallContext *context; /* not owned */
+  const HfRef *ref;                /* not owned */
+  gboolean made;
+} Pin;
+
+static gboolean
+pin (Pin *self, const HfInstallContext *context, const HfRef *ref, GError **error)
+{
+  GError *local = NULL;
+  *self = (Pin){ context, ref, FALSE };
+  return hf_pin_named (context->store->installation, ref, &self->made, &local)
+         || fail (ref->full, local, error);
+}
+
+static void
+pin_end (const Pin *self, gboolean installed)
+{
+  if (self->made && installed)
+    hf_output_pinned (self->ref);
+  else if (self->made)
+    (void)hf_pin_drop (self->context->store->installation, self->ref);
+}
+
+static gboolean
+install_one (const HfInstallContext *context, const Wanted *wanted, GError **error)
+{
+  Pin named;
+  gboolean changed = FALSE;
+  GError *local = NULL;
+  if (!pin (&named, context, wanted->ref, error))
+    return FALSE;
+  gboolean done
+      = hf_install_remote (context, wanted->remote, wanted->ref, HF_INSTALL_NEW, &changed, &local);
+  if (done && !changed)
+    hf_output_line ("%s is already installed", wanted->ref->full);
+  pin_end (&named, done);
+  return done || fail (wanted->ref->full, local, error);
 }
 
 static gboolean
@@ -128,16 +188,8 @@ install_remote (const HfInstallContext *context, char **names, GError **error)
   if (all == NULL)
     return FALSE;
   for (guint i = 0; i < all->len; i++)
-    {
-      const Wanted *wanted = all->pdata[i];
-      gboolean changed = FALSE;
-      GError *local = NULL;
-      if (!hf_install_remote (context, wanted->remote, wanted->ref, HF_INSTALL_NEW, &changed,
-                              &local))
-        return fail (wanted->ref->full, local, error);
-      if (!changed)
-        hf_output_line ("%s is already installed", wanted->ref->full);
-    }
+    if (!install_one (context, all->pdata[i], error))
+      return FALSE;
   return TRUE;
 }
 
@@ -145,8 +197,15 @@ static gboolean
 install_local (const HfInstallContext *context, const char *source, const HfRef *ref,
                const char *command, GError **error)
 {
+  Pin named;
   GError *local = NULL;
-  return hf_install_local (context, source, ref, command, &local) || fail (ref->full, local, error);
+  if (!hf_mask_check (context->store->installation, ref, &local))
+    return fail (ref->full, local, error);
+  if (!pin (&named, context, ref, error))
+    return FALSE;
+  gboolean done = hf_install_local (context, source, ref, command, &local);
+  pin_end (&named, done);
+  return done || fail (ref->full, local, error);
 }
 
 static gboolean

@@ -81,8 +81,8 @@ hf_command_mask (HfProgram *program, int argc, char **argv, int *status, GError 
 {
   return run (
       program, "masked",
-      N_ ("holdfast update passes over what matches.  A pattern is a ref or a part of one,\n"
-          "which may have * and ? in it.  Without one, lists them.\n"),
+      N_ ("holdfast update passes over what matches, and holdfast install refuses it.  A pattern\n"
+          "is a ref or a part of one, which may have * and ? in it.  Without one, lists them.\n"),
       argc, argv, error);
 }
 

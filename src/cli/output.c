@@ -395,6 +395,17 @@ hf_output_change (const char *message, const HfRef *ref, const char *commit)
 }
 
 /**
+ * hf_output_pinned:
+ * @ref: a runtime that is pinned now, as somebody named it
+ */
+void
+hf_output_pinned (const HfRef *ref)
+{
+  hf_output_line ("Pinned %s, as it was named: `holdfast pin --remove %s` lets it go when unused",
+                  ref->full, ref->full);
+}
+
+/**
  * hf_output_error:
  * @error: what failed
  *

@@ -7,6 +7,7 @@
 #include "base/language.h"
 #include "core/active.h"
 #include "core/history.h"
+#include "core/patterns.h"
 #include "core/runtime.h"
 #include "core/settle.h"
 #include "options.h"
@@ -111,7 +112,15 @@ bring_all_back (HfInstallation *installation, const GPtrArray *list, const HfRes
         return FALSE;
       restore_runtimes_of_previous (installation, list, chosen);
     }
-  return bring_back (installation, chosen, error);
+  /* A configuration that makes no sense must not keep anybody from a restore. */
+  gboolean pinned;
+  (void)!hf_pin_named (installation, chosen->ref, &pinned, NULL);
+  gboolean done = bring_back (installation, chosen, error);
+  if (pinned && done)
+    hf_output_pinned (chosen->ref);
+  else if (pinned)
+    (void)hf_pin_drop (installation, chosen->ref);
+  return done;
 }
 
 static gboolean

@@ -7,6 +7,7 @@
 #include "base/test-hook.h"
 #include "core/branch.h"
 #include "core/history.h"
+#include "core/patterns.h"
 #include "core/remove.h"
 #include "core/unused.h"
 #include "options.h"
@@ -125,6 +126,8 @@ remove_kind (HfInstallation *installation, const GPtrArray *going, gboolean apps
       record (installation, deployed);
       hf_output_change ("Uninstalled %s", deployed->ref,
                         deployed->info != NULL ? deployed->info->commit : NULL);
+      if (hf_pin_drop (installation, deployed->ref))
+        hf_output_change ("Unpinned %s", deployed->ref, NULL);
     }
   return TRUE;
 }

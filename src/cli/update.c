@@ -7,6 +7,7 @@
 #include "core/active.h"
 #include "core/config.h"
 #include "core/layout.h"
+#include "core/patterns.h"
 #include "core/ref-glob.h"
 #include "core/rollback.h"
 #include "install-notify.h"
@@ -26,8 +27,7 @@ is_local (const HfDeployed *deployed)
 }
 
 static GPtrArray *
-find_named (HfProgram *program, HfInstallation *installation, char **names, const HfConfig *config,
-            GError **error)
+find_named (HfProgram *program, HfInstallation *installation, char **names, GError **error)
 {
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_deployed_free);
   for (; *names != NULL; names++)
@@ -42,14 +42,8 @@ find_named (HfProgram *program, HfInstallation *installation, char **names, cons
                           one->ref->full);
           return NULL;
         }
-      const char *mask = hf_ref_glob_find (config->masked, one->ref);
-      if (mask != NULL)
-        {
-          (void)hf_throw (error, HF_ERROR_FAILED,
-                          "%s is masked: `holdfast mask --remove '%s'` unmasks it", one->ref->full,
-                          mask);
-          return NULL;
-        }
+      if (!hf_mask_check (installation, one->ref, error))
+        return NULL;
       g_ptr_array_add (found, g_steal_pointer (&one));
     }
   return g_steal_pointer (&found);
@@ -173,9 +167,8 @@ update_installation (HfProgram *program, HfInstallation *installation, gpointer 
   if (request->several && installation != NULL)
     hf_output_heading (installation);
   HfInstallKind kind = named ? HF_INSTALL_UPDATE : HF_INSTALL_UPDATE_UNLESS_HELD;
-  g_autoptr (GPtrArray) list
-      = named ? find_named (program, installation, request->names, config, error)
-              : find_all (installation, config, error);
+  g_autoptr (GPtrArray) list = named ? find_named (program, installation, request->names, error)
+                                     : find_all (installation, config, error);
   if (list == NULL)
     return FALSE;
   if (installation == NULL)

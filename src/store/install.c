@@ -12,6 +12,7 @@
 #include "core/deployed.h"
 #include "core/layout.h"
 #include "core/metadata.h"
+#include "core/patterns.h"
 #include "core/runtime.h"
 #include "fetch.h"
 #include "remotes.h"
@@ -132,6 +133,11 @@ install_runtime (Wanted *wanted, const HfRef *runtime, GError **error)
   gboolean changed;
   if (hf_runtime_find (store->installation, runtime, NULL))
     return TRUE;
+  if (!hf_mask_check (store->installation, runtime, error))
+    {
+      g_prefix_error (error, "%s needs a runtime: ", wanted->ref->full);
+      return FALSE;
+    }
   if (!hf_remote_find (store, wanted->remote->name, runtime, &remote, &found, cancellable, &failed))
     {
       g_clear_error (&failed);

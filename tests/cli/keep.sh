@@ -691,6 +691,37 @@ masked() {
 }
 promise 'what is masked is not updated' masked
 
+masked_is_not_installed() {
+  installed archive-1
+  hf mask "${HELLO%/*}"
+  unchanged_by expect_error 1 "$HELLO is masked: .*mask --remove '${HELLO%/*}'" \
+    hf install test "$OTHER" "$HELLO"
+  mkdir "$T/own"
+  unchanged_by expect_error 1 "is masked" hf install "$T/own" --ref="$HELLO" --command=true
+  hf mask --remove "${HELLO%/*}"
+  hf install test "$HELLO"
+  hf mask "${HELLO%/*}"
+  hf install test "$HELLO" >"$T/out"
+  equal "$(cat "$T/out")" "$HELLO is already installed"
+  hf run --command=true "$HELLO"
+}
+promise 'what is masked is not installed, and used where it is' masked_is_not_installed
+
+masked_runtime() {
+  installed archive-1
+  hf mask org.example.Platform
+  unchanged_by expect_error 1 \
+    "$HELLO needs a runtime: $PLATFORM is masked: .holdfast mask --remove 'org.example.Platform'. unmasks it" \
+    hf install test "$HELLO"
+  hf mask --remove org.example.Platform
+  hf install test "$HELLO"
+  hf uninstall "$HELLO"
+  hf mask org.example.Platform
+  hf install test "$HELLO"
+  hf run --command=true "$HELLO"
+}
+promise 'nor what needs a masked runtime that is not there' masked_runtime
+
 configured() {
   installation
   hf config --set keep-removed 7d

@@ -65,6 +65,7 @@ crowded() {
   deploy Held 1
   deploy Held 2
   deploy Idle 1
+  hf pin --remove "$(hf pin)"
   sync
 }
 

@@ -123,6 +123,7 @@ extra_on_the_system() {
   as_root remote-add --no-verify test "$T/remote"
   as_root config --set keep-previous 0
   as_root install test "$PLATFORM"
+  as_root pin --remove "$PLATFORM"
   as_root --installation=extra remote-add --no-verify test "$T/remote"
   as_root --installation=extra install test "$HELLO"
   equal "$(as_root --installation=extra list --columns=ref)" "$HELLO"
@@ -193,6 +194,10 @@ promise 'nor does a sweep give it up for want of room' given_up_for_want_of_room
 # His applications are not known: DESIGN would have to look into every home.
 a_users_need_is_not_known() {
   on_the_systems_runtime
+  # It was named.
+  as_root uninstall --unused
+  equal "$(his run org.example.Hello)" 'Hello from org.example.Hello 1'
+  as_root pin --remove "$PLATFORM"
   expect 0 as_root uninstall --unused
   equal "$(as_root list --columns=ref)" ''
   expect_error 3 "$PLATFORM" his run org.example.Hello

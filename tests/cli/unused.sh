@@ -10,12 +10,13 @@
 USED=runtime/org.example.Used/$ARCH/1
 IDLE=runtime/org.example.Idle/$ARCH/1
 
-# one_runtime ID: an image of a few bytes, installed from a directory.
+# one_runtime ID: an image of a few bytes, installed from a directory, and not pinned for that.
 one_runtime() {
   mkdir -p "$T/$1/files"
   printf '[Runtime]\nname=%s\nruntime=%s/%s/1\n' "$1" "$1" "$ARCH" >"$T/$1/metadata"
   echo "$1" >"$T/$1/files/of"
   hf install "$T/$1" --ref="runtime/$1/$ARCH/1" >/dev/null
+  hf pin --remove "runtime/$1/$ARCH/1"
 }
 
 # an_app VERSION RUNTIME: New, as it is then.
@@ -77,6 +78,48 @@ pinned() {
   equal "$(refs)" "$(printf '%s\n' "$NEW" "$USED")"
 }
 promise 'what is pinned is not unused' pinned
+
+# From a remote, from a directory, or though it is there.
+named_is_pinned() {
+  installed archive-1 "$HELLO"
+  equal "$(hf pin)" '' 'pins after a runtime came as a dependency'
+  hf install test "$PLATFORM" >"$T/out"
+  equal "$(cat "$T/out")" "$(printf '%s\n' "$PLATFORM is already installed" "Pinned $PLATFORM, as it was named:\
+ \`holdfast pin --remove $PLATFORM\` lets it go when unused")"
+  hf install test "$PLATFORM" >"$T/out"
+  equal "$(cat "$T/out")" "$PLATFORM is already installed"
+  mkdir "$T/idle"
+  printf '[Runtime]\nname=org.example.Idle\n' >"$T/idle/metadata"
+  hf install "$T/idle" --ref="$IDLE" >"$T/out"
+  matches "$(tail -1 "$T/out")" "^Pinned $IDLE, as it was named"
+  hf uninstall "$HELLO"
+  hf uninstall --unused
+  equal "$(refs)" "$(printf '%s\n' "$IDLE" "$PLATFORM")"
+  hf uninstall "$IDLE" >"$T/out"
+  matches "$(tail -1 "$T/out")" "^Unpinned $IDLE"
+  equal "$(hf pin)" "$PLATFORM"
+  hf restore "$IDLE" >"$T/out"
+  matches "$(tail -1 "$T/out")" "^Pinned $IDLE, as it was named"
+  hf pin --remove "$PLATFORM"
+  hf uninstall --unused
+  equal "$(refs)" "$IDLE"
+  hf uninstall "$IDLE"
+  hf pin "${IDLE%/*}"
+  hf restore "$IDLE"
+  equal "$(hf pin)" "${IDLE%/*}" 'what is pinned already gets no pin'
+}
+promise 'a runtime that is named is pinned until it is uninstalled' named_is_pinned
+
+named_and_not_installed() {
+  installed archive-1
+  expect 3 hf install test runtime/org.example.None
+  mkdir "$T/not-one"
+  printf 'nonsense' >"$T/not-one/metadata"
+  mkdir "$T/not-one/files"
+  expect '[1-9]' hf install "$T/not-one" --ref="$IDLE"
+  equal "$(hf pin)" ''
+}
+promise 'and not if it was not installed' named_and_not_installed
 
 rooted() {
   two_runtimes
@@ -196,6 +239,7 @@ promise 'a runtime that an application comes to need meanwhile stays' an_app_com
 # The other way round: the install has seen its runtime, and has not published yet.
 an_app_is_just_coming() {
   installed archive-1 "$PLATFORM"
+  hf pin --remove "$PLATFORM"
   stopped publish-begun install test "$HELLO"
   hf uninstall --unused
   equal "$(refs)" '' 'what is installed meanwhile'

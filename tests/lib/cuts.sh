@@ -84,6 +84,7 @@ idle_runtime() {
   image Idle
   printf '[Runtime]\nname=org.example.Idle\n' >"$IMAGES/Idle/metadata"
   hf install "$IMAGES/Idle" --ref="$IDLE"
+  hf pin --remove "$IDLE"
 }
 idle_is_gone() { ! in_service "$IDLE"; }
 cut_uninstall_of_unused() {
