@@ -88,9 +88,11 @@ is_known (const GPtrArray *places, const HfInstallation *installation)
   return FALSE;
 }
 
-/* What is wrong with another installation is its own affair. */
+/* What is wrong with another installation is its own affair, but for what may be needed there: so it is added to
+ * @unread, if that is not %NULL. */
 static GPtrArray *
-open_others (HfProgram *program, const HfInstallation *installation, gboolean users)
+open_others (HfProgram *program, const HfInstallation *installation, gboolean users,
+             GPtrArray *unread)
 {
   g_autoptr (GPtrArray) places = hf_places_all (program);
   GPtrArray *others = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_installation_free);
@@ -106,7 +108,11 @@ open_others (HfProgram *program, const HfInstallation *installation, gboolean us
       if (other != NULL)
         g_ptr_array_add (others, other);
       else if (!hf_error_is (failed, HF_ERROR_NOT_FOUND))
-        g_debug ("%s is not looked at: %s", place->path, failed->message);
+        {
+          g_debug ("%s is not looked at: %s", place->path, failed->message);
+          if (unread != NULL)
+            g_ptr_array_add (unread, g_strdup (failed->message));
+        }
     }
   return others;
 }
@@ -122,7 +128,13 @@ open_others (HfProgram *program, const HfInstallation *installation, gboolean us
 GPtrArray *
 hf_program_open_others (HfProgram *program, const HfInstallation *installation)
 {
-  return open_others (program, installation, TRUE);
+  return open_others (program, installation, TRUE, NULL);
+}
+
+static gboolean
+is_users (const HfInstallation *installation)
+{
+  return g_strcmp0 (installation->name, HF_NAME_USER) == 0;
 }
 
 /**
@@ -131,12 +143,15 @@ hf_program_open_others (HfProgram *program, const HfInstallation *installation)
  * @installation: an installation that may be changed
  *
  * Has it share runtimes with those of the system's: what is decided about them, to install, to uninstall and
- * to give up, takes these into account.
+ * to give up, takes these into account.  Nothing of the system's runs on what is a user's own, so that what is wrong
+ * there is no obstacle to him.
  */
 void
 hf_program_share (HfProgram *program, HfInstallation *installation)
 {
-  installation->others = open_others (program, installation, FALSE);
+  installation->unread = g_ptr_array_new_with_free_func (g_free);
+  installation->others = open_others (program, installation, FALSE,
+                                      is_users (installation) ? NULL : installation->unread);
 }
 
 /**

@@ -27,7 +27,7 @@ static const char *const codes[] = {
   [HF_WHY_ACTIVE] = "active",     [HF_WHY_PREVIOUS] = "previous", [HF_WHY_PENDING] = "pending",
   [HF_WHY_ROOT] = "root",         [HF_WHY_SPARED] = "spared",     [HF_WHY_HELD] = "held",
   [HF_WHY_BUILDING] = "building", [HF_WHY_SWEEPING] = "sweeping", [HF_WHY_DAMAGED] = "damaged",
-  [HF_WHY_NEEDED] = "needed",     [HF_WHY_PINNED] = "pinned",
+  [HF_WHY_NEEDED] = "needed",     [HF_WHY_PINNED] = "pinned",     [HF_WHY_UNTOLD] = "untold",
 };
 
 static const char *
@@ -108,6 +108,8 @@ describe_reason (const HfWhyReason *reason)
       return reason->where != NULL
                  ? g_strdup_printf (_ ("the runtime of %s of %s"), reason->text, reason->where)
                  : g_strdup_printf (_ ("the runtime of %s"), reason->text);
+    case HF_WHY_UNTOLD:
+      return g_strdup (reason->text);
     case HF_WHY_PINNED:
     default:
       return g_strdup_printf (_ ("pinned by %s"), reason->text);

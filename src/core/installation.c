@@ -68,6 +68,7 @@ hf_installation_free (HfInstallation *self)
   hf_fd_clear (&self->staging_fd);
   hf_fd_clear (&self->removed_fd);
   g_clear_pointer (&self->others, g_ptr_array_unref);
+  g_clear_pointer (&self->unread, g_ptr_array_unref);
   g_free (self->path);
   g_free (self->name);
   g_free (self);

@@ -17,6 +17,7 @@ typedef struct
   HfLedger *ledger;  /* not owned; where a sweep counts what goes, or %NULL while none works */
   char *name;        /* owned; what --installation takes for it beside its path, or %NULL */
   GPtrArray *others; /* owned; of HfInstallation: which share runtimes with it; or %NULL */
+  GPtrArray *unread; /* owned; of strings: which of those cannot be opened, and why; or %NULL */
 } HfInstallation;
 
 typedef enum

@@ -73,8 +73,7 @@ gboolean
 hf_pin_drop (HfInstallation *installation, const HfRef *ref)
 {
   g_autoptr (GError) failed = NULL;
-  g_autoptr (HfConfig) config
-      = hf_ref_is_app (ref) ? NULL : hf_config_load (installation, &failed);
+  g_autoptr (HfConfig) config = hf_ref_is_app (ref) ? NULL : hf_config_load (installation, &failed);
   if (config == NULL || !g_strv_contains ((const char *const *)config->pinned, ref->full))
     return FALSE;
   gboolean dropped = hf_config_remove_pattern (installation, "pinned", ref->full, &failed);

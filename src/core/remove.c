@@ -77,7 +77,12 @@ any_runtime (const GPtrArray *refs)
 static gboolean
 check_dependents (HfInstallation *installation, const GPtrArray *going, GError **error)
 {
-  g_autoptr (GPtrArray) dependents = hf_runtime_dependents (installation);
+  g_autoptr (GPtrArray) dependents = hf_runtime_dependents (installation, error);
+  if (dependents == NULL)
+    {
+      g_prefix_error (error, "With --force-remove it goes all the same: ");
+      return FALSE;
+    }
   for (guint i = 0; i < dependents->len; i++)
     {
       const HfDependent *one = dependents->pdata[i];
@@ -101,7 +106,8 @@ check_dependents (HfInstallation *installation, const GPtrArray *going, GError *
  *
  * Locks: none; under `lock` the answer stays true.
  *
- * Returns: %FALSE with %HF_ERROR_IN_USE if something that stays needs one of them, or another error
+ * Returns: %FALSE with %HF_ERROR_IN_USE if something that stays needs one of them, %HF_ERROR_DAMAGED if that
+ *   cannot be told of another installation, or another error
  */
 gboolean
 hf_remove_check (HfInstallation *installation, const GPtrArray *going, GError **error)

@@ -52,47 +52,70 @@ dependent_free (gpointer data)
   g_free (data);
 }
 
-/* Whether nobody but @installation has the runtime that @app names. */
+/* Whether nobody but @installation has the runtime that @app names, as far as can be told. */
 static gboolean
 depends (HfInstallation *installation, const HfDeployed *app)
 {
   g_autoptr (HfRef) runtime
       = app->info->runtime == NULL ? NULL : hf_ref_parse (app->info->runtime, NULL);
-  return runtime != NULL && hf_ref_compare (runtime, app->ref) != 0
-         && is_deployed (installation, runtime, NULL) && !others_have (installation, runtime);
+  if (runtime == NULL || hf_ref_compare (runtime, app->ref) == 0)
+    return FALSE;
+  g_autoptr (GError) failed = NULL;
+  return (is_deployed (installation, runtime, &failed) || !hf_error_is (failed, HF_ERROR_NOT_FOUND))
+         && !others_have (installation, runtime);
+}
+
+static gboolean
+throw_untold (const char *what, GError **error)
+{
+  return hf_throw (error, HF_ERROR_DAMAGED, "Cannot tell which runtimes are needed elsewhere: %s",
+                   what);
+}
+
+static gboolean
+add_dependents (HfInstallation *installation, HfInstallation *other, GPtrArray *found,
+                GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  g_autoptr (GPtrArray) all = hf_deployed_list_in_service (other, &failed);
+  if (all == NULL)
+    return throw_untold (failed->message, error);
+  for (guint i = all->len; i-- > 0;)
+    {
+      if (!depends (installation, all->pdata[i]))
+        continue;
+      HfDependent *dependent = g_new0 (HfDependent, 1);
+      dependent->where = other;
+      dependent->deployed = g_ptr_array_steal_index (all, i);
+      g_ptr_array_add (found, dependent);
+    }
+  return TRUE;
 }
 
 /**
  * hf_runtime_dependents:
  * @installation: an installation
  *
- * Of installations that are users' own nothing can be known here.
+ * Of installations that are users' own nothing can be known here.  One of the system's that cannot be read, as it
+ * is damaged or of a newer format or we are short of something, may need any runtime.
  *
  * Locks: none.
  *
  * Returns: (transfer full) (element-type HfDependent): what the other installations have in service, active or
- *   kept for rollback, and what only finds its runtime in this one
+ *   kept for rollback, and what only finds its runtime in this one; or %NULL with %HF_ERROR_DAMAGED if one of
+ *   them cannot be read
  */
 GPtrArray *
-hf_runtime_dependents (HfInstallation *installation)
+hf_runtime_dependents (HfInstallation *installation, GError **error)
 {
-  GPtrArray *found = g_ptr_array_new_with_free_func (dependent_free);
-  for (guint i = 0; installation->others != NULL && i < installation->others->len; i++)
+  g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (dependent_free);
+  if (installation->unread != NULL && installation->unread->len > 0)
     {
-      HfInstallation *other = installation->others->pdata[i];
-      g_autoptr (GError) failed = NULL;
-      g_autoptr (GPtrArray) all = hf_deployed_list_in_service (other, &failed);
-      if (all == NULL)
-        g_debug ("%s is not looked at: %s", other->path, failed->message);
-      for (guint j = all == NULL ? 0 : all->len; j-- > 0;)
-        {
-          if (!depends (installation, all->pdata[j]))
-            continue;
-          HfDependent *dependent = g_new0 (HfDependent, 1);
-          dependent->where = other;
-          dependent->deployed = g_ptr_array_steal_index (all, j);
-          g_ptr_array_add (found, dependent);
-        }
+      (void)throw_untold (installation->unread->pdata[0], error);
+      return NULL;
     }
-  return found;
+  for (guint i = 0; installation->others != NULL && i < installation->others->len; i++)
+    if (!add_dependents (installation, installation->others->pdata[i], found, error))
+      return NULL;
+  return g_steal_pointer (&found);
 }

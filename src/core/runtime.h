@@ -18,4 +18,4 @@ typedef struct
 
 gboolean hf_runtime_find (HfInstallation *installation, const HfRef *runtime,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
-GPtrArray *hf_runtime_dependents (HfInstallation *installation);
+GPtrArray *hf_runtime_dependents (HfInstallation *installation, GError **error);

@@ -102,16 +102,28 @@ list_previous (const HfRef *ref, int branch_fd, gpointer data, GError **error)
   return previous != NULL;
 }
 
+/* What cannot be told of another installation must not keep anything else from being given up. */
 static gboolean
 list_unused (HfInstallation *installation, GPtrArray *list, GError **error)
 {
-  g_autoptr (GPtrArray) unused = hf_unused_list (installation, error);
-  for (guint i = 0; unused != NULL && i < unused->len; i++)
+  g_autoptr (GError) failed = NULL;
+  g_autoptr (GPtrArray) unused = hf_unused_list (installation, &failed);
+  if (hf_error_is (failed, HF_ERROR_DAMAGED))
+    {
+      g_printerr ("holdfast: No runtime is given up: %s\n", failed->message);
+      return TRUE;
+    }
+  if (unused == NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&failed));
+      return FALSE;
+    }
+  for (guint i = 0; i < unused->len; i++)
     {
       const HfDeployed *one = unused->pdata[i];
       add_surplus (list, HF_SURPLUS_UNUSED, one->ref, one->name, one->info->time * G_USEC_PER_SEC);
     }
-  return unused != NULL;
+  return TRUE;
 }
 
 static int
@@ -356,7 +368,8 @@ take_unused (HfInstallation *installation, const HfSurplus *surplus, GPtrArray *
     return look_at_unused (installation, surplus, names, entries, passed, error);
   if (!hf_remove_unused (installation, surplus->ref, &failed))
     {
-      if (hf_error_is (failed, HF_ERROR_IN_USE) || hf_error_is (failed, HF_ERROR_NOT_FOUND))
+      if (hf_error_is (failed, HF_ERROR_IN_USE) || hf_error_is (failed, HF_ERROR_NOT_FOUND)
+          || hf_error_is (failed, HF_ERROR_DAMAGED))
         return pass_over (passed, failed->message);
       g_propagate_error (error, g_steal_pointer (&failed));
       return FALSE;

@@ -52,8 +52,8 @@ look_init (Look *look, HfInstallation *installation, GError **error)
 {
   look->installation = installation;
   look->needed = g_hash_table_new (g_str_hash, g_str_equal);
-  look->elsewhere = hf_runtime_dependents (installation);
-  return (look->config = hf_config_load (installation, error)) != NULL
+  return (look->elsewhere = hf_runtime_dependents (installation, error)) != NULL
+         && (look->config = hf_config_load (installation, error)) != NULL
          && (look->roots = hf_roots_load (installation, error)) != NULL
          && (look->all = hf_deployed_list_in_service (installation, error)) != NULL
          && (look->removed = hf_restorable_list (installation, error)) != NULL;
@@ -128,7 +128,8 @@ is_held (Look *look, const HfRef *ref, gboolean *out, GError **error)
  * Locks: none; under `lock` the answer stays true, but for what is held.
  *
  * Returns: (transfer full) (element-type HfDeployed): the active deployments of runtimes that nothing needs,
- *   sorted by ref, or %NULL with @error set
+ *   sorted by ref, or %NULL with %HF_ERROR_DAMAGED if it cannot be told what another installation needs, or
+ *   another error
  */
 GPtrArray *
 hf_unused_list (HfInstallation *installation, GError **error)

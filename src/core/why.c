@@ -234,7 +234,8 @@ is_active (const HfWhySubject *subject)
 static void
 add_needs (const HfWhy *why)
 {
-  g_autoptr (GPtrArray) elsewhere = hf_runtime_dependents (why->installation);
+  g_autoptr (GError) failed = NULL;
+  g_autoptr (GPtrArray) elsewhere = hf_runtime_dependents (why->installation, &failed);
   for (guint i = 0; i < why->subjects->len; i++)
     {
       HfWhySubject *subject = why->subjects->pdata[i];
@@ -248,7 +249,9 @@ add_needs (const HfWhy *why)
               && g_strcmp0 (app->info->runtime, runtime->full) == 0)
             (void)add_reason (subject, HF_WHY_NEEDED, app->info->ref->full);
         }
-      for (guint j = 0; j < elsewhere->len; j++)
+      if (elsewhere == NULL)
+        (void)add_reason (subject, HF_WHY_UNTOLD, failed->message);
+      for (guint j = 0; elsewhere != NULL && j < elsewhere->len; j++)
         {
           const HfDependent *app = elsewhere->pdata[j];
           if (strcmp (app->deployed->info->runtime, runtime->full) == 0)

@@ -22,12 +22,14 @@ typedef enum
   HF_WHY_DAMAGED,  /* a person is needed */
   HF_WHY_NEEDED,   /* as the runtime of something deployed; beside one of the others */
   HF_WHY_PINNED,   /* it counts as needed; beside one of the others */
+  HF_WHY_UNTOLD,   /* the same, as another installation cannot be read */
 } HfWhyCode;
 
 typedef struct
 {
   HfWhyCode code;
-  char *text;         /* owned; what is damaged, the app that needs it, or the pattern; or %NULL */
+  char *
+      text; /* owned; what is damaged or cannot be read, the app that needs it, or the pattern; or %NULL */
   char *where;        /* owned; the path of the installation that the app is in, if it is another */
   const HfRoot *root; /* not owned; for a root */
   gint64 until;       /* seconds since 1970, for what is spared */

@@ -176,6 +176,30 @@ another_runtime_meanwhile() {
 }
 promise 'a launch that an update overtakes finds the new runtime wherever it is' another_runtime_meanwhile
 
+# One of a newer holdfast, say: what it has cannot be told, and it may need any runtime.
+it_cannot_be_read() {
+  extra_on_the_system
+  as_root --installation=extra uninstall "$HELLO"
+  echo 99 >/srv/extra/format
+  expect_error 5 'Cannot tell which runtimes are needed elsewhere: .*99' as_root uninstall --unused
+  expect_error 5 'force-remove.*Cannot tell which' as_root uninstall "$PLATFORM"
+  expect 0 as_root why "$PLATFORM" --json
+  equal "$(json '[r["code"] for s in d for r in s["reasons"]]')" '["active", "untold"]'
+  expect 0 as_root why "$PLATFORM"
+  matches "$(cat "$T/out")" 'Cannot tell which runtimes are needed elsewhere: '
+  as_root config --set give-up-unused yes
+  as_root config --set min-free 99%
+  expect 7 as_root sweep --json
+  equal "$(json 'd["decisions"]')" '[]'
+  as_root config --unset min-free
+  # Nothing else is kept from anything.
+  as_root install test "$OTHER"
+  as_root uninstall "$OTHER"
+  as_root uninstall --force-remove "$PLATFORM"
+  equal "$(as_root list --columns=ref)" ''
+}
+promise 'one that cannot be read keeps all runtimes, unless they are forced to go' it_cannot_be_read
+
 given_up_for_want_of_room() {
   extra_on_the_system
   as_root config --set give-up-unused yes
@@ -222,8 +246,8 @@ a_bad_one_beside() {
   his remote-add --no-verify test "$T/remote"
   his install test "$HELLO"
   equal "$(his run org.example.Hello)" 'Hello from org.example.Hello 1'
-  # Nothing is known of its applications then.
-  as_root uninstall "$PLATFORM"
+  # Nothing is known of its applications then, which may need it.
+  as_root uninstall --force-remove "$PLATFORM"
 }
 promise 'one installation that cannot be opened harms no other' a_bad_one_beside
 

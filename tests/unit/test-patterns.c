@@ -109,7 +109,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD ("a runtime that is named is pinned until it goes, and an application never", test_pin);
   ADD ("what a pattern pins already gets no other pin", test_pattern);
-  ADD ("a configuration that makes no sense pins nothing and installs nothing", test_bad_configuration);
+  ADD ("a configuration that makes no sense pins nothing and installs nothing",
+       test_bad_configuration);
   ADD ("a mask is named, with the way out", test_mask);
   return g_test_run ();
 }

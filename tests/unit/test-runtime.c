@@ -97,7 +97,9 @@ static void
 assert_dependents (HfInstallation *installation, const char *expected)
 {
   g_autoptr (GString) found = g_string_new (NULL);
-  g_autoptr (GPtrArray) dependents = hf_runtime_dependents (installation);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) dependents = hf_runtime_dependents (installation, &error);
+  g_assert_no_error (error);
   for (guint i = 0; i < dependents->len; i++)
     {
       const HfDependent *one = dependents->pdata[i];
@@ -193,6 +195,46 @@ test_previous (Shared *shared, gconstpointer data)
   remove_ref (shared->second, RUNTIME, TRUE, -1);
 }
 
+/* Whatever may be needed there stays, unless it is forced to go; and what needs no look goes. */
+static void
+assert_untold (HfInstallation *installation)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (HfRef) runtime = ref_of (RUNTIME);
+  g_assert_null (hf_runtime_dependents (installation, &error));
+  g_assert_error (error, HF_ERROR, HF_ERROR_DAMAGED);
+  g_clear_error (&error);
+  g_assert_null (hf_unused_list (installation, &error));
+  g_assert_error (error, HF_ERROR, HF_ERROR_DAMAGED);
+  g_clear_error (&error);
+  g_assert_false (hf_remove_ref (installation, runtime, FALSE, &error));
+  g_assert_error (error, HF_ERROR, HF_ERROR_DAMAGED);
+  g_assert_nonnull (strstr (error->message, "--force-remove"));
+  g_clear_error (&error);
+  g_autofree char *app = deploy (installation, OTHER, 'c');
+  uninstall (installation, OTHER);
+  (void)!hf_remove_ref (installation, runtime, TRUE, &error);
+  g_assert_no_error (error);
+}
+
+static void
+test_not_opened (Shared *shared, gconstpointer data)
+{
+  g_autofree char *name = deploy (shared->first, RUNTIME, 'b');
+  shared->first->unread = g_ptr_array_new_with_free_func (g_free);
+  g_ptr_array_add (shared->first->unread, g_strdup ("it has format 2"));
+  assert_untold (shared->first);
+}
+
+static void
+test_not_listed (Shared *shared, gconstpointer data)
+{
+  g_autofree char *name = deploy (shared->first, RUNTIME, 'b');
+  HfInstallation *other = shared->first->others->pdata[0];
+  hf_fd_clear (&other->deploy_fd);
+  assert_untold (shared->first);
+}
+
 #define ADD(promise, function)                                                                     \
   g_test_add ("/runtime/" promise, Shared, NULL, set_up, function, tear_down)
 
@@ -205,5 +247,7 @@ main (int argc, char **argv)
   ADD ("rollback and restore find the runtime there, too", test_back);
   ADD ("a runtime that others find nowhere else is needed", test_needed);
   ADD ("what others keep for rollback needs it, too", test_previous);
+  ADD ("one that cannot be opened may need any", test_not_opened);
+  ADD ("and one that cannot be listed", test_not_listed);
   return g_test_run ();
 }
