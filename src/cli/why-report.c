@@ -125,9 +125,10 @@ print_holders (const HfWhyReason *reason)
     {
       const HfHolder *holder = reason->holders->pdata[i];
       g_autofree char *user = user_name (holder->uid);
-      g_autofree char *since = hf_output_time ((gint64)holder->start);
-      hf_output_line ("    PID %d (%s) of %s, since %s", (int)holder->pid, holder->command, user,
-                      since);
+      /* Since when it has held it, the kernel does not tell. */
+      g_autofree char *started = hf_output_time ((gint64)holder->start);
+      hf_output_line ("    PID %d (%s) of %s, a process that started %s", (int)holder->pid,
+                      holder->command, user, started);
     }
   if (reason->holders == NULL || reason->holders->len == 0)
     hf_output_line ("    a process that the kernel does not name");

@@ -105,15 +105,17 @@ find_named (Question *question, const char *text)
     }
 }
 
+/* Those of which @fits says so. */
 static void
-find_ref (Question *question, const char *text)
+find_ref (Question *question, const char *text,
+          gboolean (*fits) (const HfRefPattern *pattern, const HfRef *ref))
 {
   const GPtrArray *all = question->why->subjects;
   g_autoptr (HfRefPattern) pattern = hf_ref_pattern_parse (text, NULL);
   for (guint i = 0; pattern != NULL && i < all->len; i++)
     {
       const HfWhySubject *subject = all->pdata[i];
-      if (subject->info != NULL && hf_ref_pattern_matches (pattern, subject->info->ref))
+      if (subject->info != NULL && fits (pattern, subject->info->ref))
         g_ptr_array_add (question->answer.subjects, all->pdata[i]);
     }
 }
@@ -203,10 +205,13 @@ find (Question *question, const char *text)
       && (text[digits] == '\0' || (digits == HF_OBJECT_NAME_BYTES && text[digits] == '.')))
     find_objects (question, text);
   if (!is_found (question))
-    find_ref (question, text);
+    find_ref (question, text, hf_ref_pattern_matches);
   /* As people complete it in a deployment's directory: a path that only looks like a name. */
   if (!is_found (question))
     find_path (question, text);
+  /* As every other command takes it: a part of an ID. */
+  if (!is_found (question))
+    find_ref (question, text, hf_ref_pattern_resembles);
 }
 
 /* Whether something was found in @installation, and told. */

@@ -42,7 +42,7 @@ typedef struct
 typedef struct
 {
   gint64 pid;    /* in our pid namespace */
-  guint64 start; /* seconds since 1970 */
+  guint64 start; /* of the process, not of its lock, which nobody knows; seconds since 1970 */
   guint uid;
   char *command;             /* owned; the short name of the process */
   gboolean first_of_sandbox; /* it is process 1 of a pid namespace below ours */

@@ -19,6 +19,8 @@ by_every_name() {
   name=$(basename "$at")
   equal "$(codes "$HELLO")" '[["active"]]'
   equal "$(codes org.example.Hello)" '[["active"]]'
+  equal "$(codes hello)" '[["active"]]'
+  equal "$(codes Hello//stable)" '[["active"]]'
   equal "$(codes "$INST/deploy/$HELLO/active")" '[["active"]]'
   equal "$(codes "$INST/deploy/$HELLO/active/tree/metadata")" '[["active"]]'
   equal "$(codes "deploy/$HELLO")" '[["active"]]'
@@ -33,6 +35,7 @@ by_every_name() {
   equal "$(codes "$at")" '[[]]' 'by the path that forwards'
   expect_error 3 'nothing here' hf why "$INST/deploy/none"
   expect_error 3 'nothing here' hf why org.example.None
+  expect_error 3 'nothing here' hf why none
   expect_error 3 'nothing here' hf why 0123456789
   expect_error 3 'nothing here' hf why /usr
 }
@@ -75,10 +78,10 @@ who_holds_it() {
   expect 0 hf why --json "$HELLO"
   equal "$(json '[r["code"] for r in d[0]["reasons"]]')" '["held"]'
   equal "$(json '{h["user"] for r in d[0]["reasons"] for h in r["holders"]} == {"'"$(id -un)"'"}')" true
-  matches "$(hf why "$HELLO")" "PID [0-9]+ \(.*\) of $(id -un), since"
+  matches "$(hf why "$HELLO")" "PID [0-9]+ \(.*\) of $(id -un), a process that started "
   end one
 }
-promise 'it names the process that holds something, its user, and since when' who_holds_it
+promise 'it names the process that holds something, its user, and when it started' who_holds_it
 
 shared_by_two() {
   installation
