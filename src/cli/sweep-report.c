@@ -128,7 +128,8 @@ is_told (const HfSweepReport *report, const HfSweepEntry *entry, gboolean journa
   return !journal || (entry->outcome != HF_SWEEP_KEPT && !(checked && is_in_error (report, entry)));
 }
 
-/* Each number has a phrase of its own, as each may be one or many. */
+/* Each number has a phrase of its own, as each may be one or many.  Leftovers are no entries: a name that
+ * forwarded, an empty directory, a file that was being written. */
 static void
 print_sums (const HfSweepReport *report)
 {
@@ -147,6 +148,13 @@ print_sums (const HfSweepReport *report)
   g_autofree char *inodes
       = g_strdup_printf (ngettext ("%lu inode", "%lu inodes", n_inodes), n_inodes);
   g_autofree char *size = g_format_size (report->bytes);
+  if (report->swept + report->held + report->damaged == 0 && report->objects == 0)
+    {
+      hf_output_line (dry ? N_ ("Nothing to sweep but leftovers: %s, %s to free")
+                          : N_ ("Nothing to sweep but leftovers: %s, %s freed"),
+                      inodes, size);
+      return;
+    }
   hf_output_line (dry ? N_ ("%s, %s, %s; %s, %s, %s to free") : N_ ("%s, %s, %s; %s, %s, %s freed"),
                   swept, held, damaged, objects, inodes, size);
 }

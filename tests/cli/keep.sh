@@ -247,6 +247,12 @@ restored() {
   matches "$(cat "$T/out")" "Restored $HELLO ${ACTIVE%.*}"
   equal "$(active_of "$HELLO")" "$ACTIVE"
   hf run --command=true "$HELLO"
+  # What leads back from removed/.
+  hf sweep --dry-run >"$T/out"
+  matches "$(cat "$T/out")" '^Nothing to sweep but leftovers: 1 inode, [^,]* to free$'
+  hf sweep >"$T/out"
+  matches "$(cat "$T/out")" '^Nothing to sweep but leftovers: 1 inode, [^,]* freed$'
+  equal "$(hf sweep)" ''
   swept
 }
 promise 'restore brings back what was uninstalled' restored
