@@ -221,15 +221,17 @@ replace_link (int parent_fd, const char *name, const char *target, GError **erro
  * @target: where it is to lead
  *
  * There is always the former link or the new one.  In a dry run nothing is made.
+ *
+ * Returns: whether it leads there now
  */
-void
+gboolean
 hf_exports_link_set (HfExportsChange *change, const char *path, const char *target)
 {
   g_autoptr (GError) failed = NULL;
   if (hf_ledger_is_dry (change->installation->ledger))
     {
       note_directories (change->filled, path);
-      return;
+      return TRUE;
     }
   const char *name = last_component (path);
   g_autofree char *dir = g_strndup (path, (gsize)(name - 1 - path));
@@ -244,6 +246,7 @@ hf_exports_link_set (HfExportsChange *change, const char *path, const char *targ
         (void)!replace_link (parent_fd, name, target, &failed);
     }
   hf_exports_change_failed (change, failed);
+  return failed == NULL;
 }
 
 /**

@@ -48,7 +48,7 @@ gboolean hf_exports_change_begin (HfExportsChange *change, HfInstallation *insta
 void hf_exports_change_failed (HfExportsChange *change, const GError *failed);
 char *hf_exports_link_read (HfExportsChange *change, const char *path, gboolean *out_taken);
 void hf_exports_spoil (HfExportsChange *change, const char *path);
-void hf_exports_link_set (HfExportsChange *change, const char *path, const char *target);
+gboolean hf_exports_link_set (HfExportsChange *change, const char *path, const char *target);
 void hf_exports_link_drop (HfExportsChange *change, const char *path);
 gboolean hf_exports_dir_drop (HfExportsChange *change, const char *path);
 gboolean hf_exports_change_end (HfExportsChange *change);

@@ -150,7 +150,8 @@ spoil_all (HfExportsChange *change, const HfOffer *offer)
     hf_exports_spoil (change, offer->names[i]);
 }
 
-static void
+/* Without it, the names that go by it would lead nowhere: none is made then. */
+static gboolean
 set_owner (HfExportsChange *change, const HfRef *ref)
 {
   g_autofree char *path = hf_owner_path (ref->id);
@@ -159,8 +160,7 @@ set_owner (HfExportsChange *change, const HfRef *ref)
   g_autofree char *present = hf_exports_link_read (change, path, &taken);
   if (taken)
     say_taken (path);
-  else if (g_strcmp0 (present, target) != 0)
-    hf_exports_link_set (change, path, target);
+  return !taken && (g_strcmp0 (present, target) == 0 || hf_exports_link_set (change, path, target));
 }
 
 static void
@@ -193,11 +193,10 @@ hand_over (HfExportsChange *change, const HfRef *ref, const HfOffer *before, con
 {
   gboolean other = after != NULL && hf_ref_compare (after->ref, ref) != 0;
   spoil_all (change, before);
-  if (other)
-    set_owner (change, after->ref);
+  gboolean owned = other && set_owner (change, after->ref);
   if (before != NULL)
     release_all (change, before, after, ref->id);
-  if (other)
+  if (owned)
     take_all (change, after);
   if (after == NULL)
     drop_owner (change, ref->id);
@@ -266,11 +265,9 @@ hf_exports_offer (HfInstallation *installation, const HfRef *ref)
     told = hf_exports_wanted (installation, &wanted, &failed);
   if (told && (offer == NULL || !wanted))
     return TRUE;
-  if (hf_exports_change_begin (&change, installation, TRUE) && told)
-    {
-      set_owner (&change, offer->ref);
-      take_all (&change, offer);
-    }
+  if (hf_exports_change_begin (&change, installation, TRUE) && told
+      && set_owner (&change, offer->ref))
+    take_all (&change, offer);
   hf_exports_change_failed (&change, failed);
   return hf_exports_change_end (&change);
 }
