@@ -46,10 +46,10 @@ choose (const GPtrArray *list, const HfRefPattern *pattern, const char *to, cons
 }
 
 static gboolean
-bring_back (HfInstallation *installation, const HfRestorable *one, GError **error)
+bring_back (HfInstallation *installation, const HfRestorable *one, gboolean despite, GError **error)
 {
   g_autoptr (GPtrArray) previous = NULL;
-  if (!hf_restore (installation, one, &previous, error))
+  if (!hf_restore (installation, one, despite, &previous, error))
     return FALSE;
   hf_output_change ("Restored %s", one->ref, one->commit);
   for (guint i = 0; i < previous->len; i++)
@@ -72,7 +72,7 @@ restore_runtime (HfInstallation *installation, const GPtrArray *list, const HfRe
       const HfRestorable *one = list->pdata[i];
       if (hf_ref_compare (one->ref, app->runtime) != 0)
         continue;
-      return bring_back (installation, one, error);
+      return bring_back (installation, one, FALSE, error);
     }
   return TRUE; /* hf_restore() says that it is missing */
 }
@@ -104,7 +104,7 @@ is_installed (HfInstallation *installation, const HfRef *ref)
 
 static gboolean
 bring_all_back (HfInstallation *installation, const GPtrArray *list, const HfRestorable *chosen,
-                GError **error)
+                gboolean despite, GError **error)
 {
   if (!is_installed (installation, chosen->ref)) /* else hf_restore() refuses it */
     {
@@ -115,7 +115,7 @@ bring_all_back (HfInstallation *installation, const GPtrArray *list, const HfRes
   /* A configuration that makes no sense must not keep anybody from a restore. */
   gboolean pinned;
   (void)!hf_pin_named (installation, chosen->ref, &pinned, NULL);
-  gboolean done = bring_back (installation, chosen, error);
+  gboolean done = bring_back (installation, chosen, despite, error);
   if (pinned && done)
     hf_output_pinned (chosen->ref);
   else if (pinned)
@@ -129,10 +129,14 @@ restore_one (HfInstallation *installation, const char *text, const char *to, GEr
   g_autoptr (HfRefPattern) pattern = hf_ref_pattern_parse (text, error);
   if (pattern == NULL)
     return FALSE;
-  g_autoptr (GPtrArray) list
-      = installation == NULL ? g_ptr_array_new () : hf_restorable_list (installation, error);
+  g_autoptr (GPtrArray) unread = NULL;
+  g_autoptr (GPtrArray) list = installation == NULL
+                                   ? g_ptr_array_new ()
+                                   : hf_restorable_list (installation, &unread, error);
   const HfRestorable *chosen = list == NULL ? NULL : choose (list, pattern, to, text, error);
-  return chosen != NULL && bring_all_back (installation, list, chosen, error);
+  return chosen != NULL
+         && (to != NULL || hf_restorable_check_read (installation, chosen->ref, unread, error))
+         && bring_all_back (installation, list, chosen, to != NULL, error);
 }
 
 /**

@@ -71,21 +71,47 @@ compare_found (gconstpointer a, gconstpointer b)
   return strcmp (right->restorable->path_name, left->restorable->path_name);
 }
 
+/* What there is in removed/. */
+typedef struct
+{
+  GArray *found;     /* owned; of Found */
+  GPtrArray *unread; /* owned; of names */
+} Listing;
+
+static void
+listing_clear (Listing *listing)
+{
+  g_clear_pointer (&listing->found, g_array_unref);
+  g_clear_pointer (&listing->unread, g_ptr_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Listing, listing_clear)
+
+/* What is not there, or no directory, is no entry. */
+static void
+note_unread (Listing *listing, const char *name, int errsv)
+{
+  if (errsv != ENOENT && errsv != ENOTDIR && errsv != ELOOP)
+    g_ptr_array_add (listing->unread, g_strdup (name));
+}
+
 /* Passes over what cannot be brought back, also since it is damaged: that is a sweep's to report.  A shortage of
  * our own is no reason: what is passed over needs no runtime. */
 static gboolean
-add_restorable (HfInstallation *installation, const char *name, GArray *found, GError **error)
+add_restorable (HfInstallation *installation, const char *name, Listing *listing, GError **error)
 {
   struct stat st;
   g_autoptr (GError) failed = NULL;
   if (hf_removed_name_deployment (name) == NULL)
     return TRUE;
   hf_autofd int fd = hf_open_beneath (installation->removed_fd, name, O_PATH | O_DIRECTORY, 0);
-  if (fd < 0)
-    return !hf_errno_is_shortage (errno)
-           || hf_throw_at (error, "Cannot open %s", installation->removed_fd, name);
-  if (fstatat (fd, HF_DEPLOYMENT_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0
-      || (st.st_mode & 07777) != HF_STATE_SETTLED)
+  if (fd < 0 && hf_errno_is_shortage (errno))
+    return hf_throw_at (error, "Cannot open %s", installation->removed_fd, name);
+  if (fd < 0 || fstatat (fd, HF_DEPLOYMENT_FILE, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    {
+      note_unread (listing, name, errno);
+      return TRUE;
+    }
+  if ((st.st_mode & 07777) != HF_STATE_SETTLED)
     return TRUE;
   errno = 0;
   g_autoptr (HfDeploymentInfo) info = hf_deployment_read (fd, &failed);
@@ -95,20 +121,26 @@ add_restorable (HfInstallation *installation, const char *name, GArray *found, G
       return FALSE;
     }
   if (info == NULL)
-    return TRUE;
+    {
+      if (!hf_error_is (failed, HF_ERROR_DAMAGED))
+        note_unread (listing, name, errno);
+      return TRUE;
+    }
   Found one = { g_new0 (HfRestorable, 1), st.st_mtim };
   one.restorable->ref = hf_ref_copy (info->ref);
   one.restorable->path_name = g_strdup (name);
   one.restorable->commit = g_strdup (info->commit);
   one.restorable->runtime = info->runtime == NULL ? NULL : hf_ref_parse (info->runtime, NULL);
   one.restorable->removed = hf_removed_name_time (name);
-  g_array_append_val (found, one);
+  g_array_append_val (listing->found, one);
   return TRUE;
 }
 
 /**
  * hf_restorable_list:
  * @installation: an installation
+ * @out_unread: (out) (optional) (transfer full) (element-type utf8): the names in removed/ of what cannot be looked
+ *   at, and is in none of these
  *
  * Locks: none; a sweep may begin with any of them.
  *
@@ -116,24 +148,55 @@ add_restorable (HfInstallation *installation, const char *name, GArray *found, G
  *   first, or %NULL with @error set
  */
 GPtrArray *
-hf_restorable_list (HfInstallation *installation, GError **error)
+hf_restorable_list (HfInstallation *installation, GPtrArray **out_unread, GError **error)
 {
-  g_autoptr (GArray) found = g_array_new (FALSE, FALSE, sizeof (Found));
+  g_auto (Listing) listing
+      = { g_array_new (FALSE, FALSE, sizeof (Found)), g_ptr_array_new_with_free_func (g_free) };
   g_autoptr (DIR) dir = hf_dir_open (installation->root_fd, HF_REMOVED_DIR, error);
   const struct dirent *entry;
+  g_array_set_clear_func (listing.found, found_clear);
   if (dir == NULL)
     return NULL;
-  g_array_set_clear_func (found, found_clear);
   do
     if (!hf_dir_next (dir, &entry, error)
-        || (entry != NULL && !add_restorable (installation, entry->d_name, found, error)))
+        || (entry != NULL && !add_restorable (installation, entry->d_name, &listing, error)))
       return NULL;
   while (entry != NULL);
-  g_array_sort (found, compare_found);
+  g_array_sort (listing.found, compare_found);
   g_autoptr (GPtrArray) list = g_ptr_array_new_with_free_func ((GDestroyNotify)hf_restorable_free);
-  for (guint i = 0; i < found->len; i++)
-    g_ptr_array_add (list, g_steal_pointer (&g_array_index (found, Found, i).restorable));
+  for (guint i = 0; i < listing.found->len; i++)
+    g_ptr_array_add (list, g_steal_pointer (&g_array_index (listing.found, Found, i).restorable));
+  if (out_unread != NULL)
+    *out_unread = g_steal_pointer (&listing.unread);
   return g_steal_pointer (&list);
+}
+
+/**
+ * hf_restorable_check_read:
+ * @installation: an installation
+ * @ref: what is to be restored
+ * @unread: (element-type utf8): from hf_restorable_list()
+ *
+ * The link that forwards from deploy/ tells whose it is.
+ *
+ * Returns: %FALSE with @error set if one of these is of @ref: it may be what was active, or was kept beside it
+ */
+gboolean
+hf_restorable_check_read (HfInstallation *installation, const HfRef *ref, const GPtrArray *unread,
+                          GError **error)
+{
+  for (guint i = 0; i < unread->len; i++)
+    {
+      const char *name = unread->pdata[i];
+      struct stat st;
+      g_autofree char *path = g_build_filename (ref->full, hf_removed_name_deployment (name), NULL);
+      if (fstatat (installation->deploy_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0
+          && S_ISLNK (st.st_mode))
+        return hf_throw (error, HF_ERROR_FAILED,
+                         "Cannot read %s/%s, which was %s, too: say with --to what is to come back",
+                         HF_REMOVED_DIR, name, ref->full);
+    }
+  return TRUE;
 }
 
 /* An entry of removed/ that we hold. */
@@ -269,6 +332,7 @@ typedef struct
   GPtrArray *list;              /* owned; of HfRestorable */
   GPtrArray *previous;          /* owned; of those of them that are kept for rollback */
   GPtrArray *commits;           /* owned; of strings; of those that came back */
+  gboolean despite;             /* what cannot be read is no obstacle */
   gboolean pending;
 } Restoring;
 
@@ -288,8 +352,12 @@ find_previous (Restoring *restoring, GError **error)
 {
   g_auto (HfRetention) retention = { 0 };
   restoring->commits = g_ptr_array_new_with_free_func (g_free);
-  restoring->list = hf_restorable_list (restoring->installation, error);
-  if (restoring->list == NULL)
+  g_autoptr (GPtrArray) unread = NULL;
+  restoring->list = hf_restorable_list (restoring->installation, &unread, error);
+  if (restoring->list == NULL
+      || (!restoring->despite
+          && !hf_restorable_check_read (restoring->installation, restoring->chosen->ref, unread,
+                                        error)))
     return FALSE;
   if (!hf_retention_load (restoring->installation, &retention, NULL))
     {
@@ -343,6 +411,7 @@ bring_back (Restoring *restoring, GError **error)
  * hf_restore:
  * @installation: an installation
  * @restorable: what to bring back; its ref is not deployed
+ * @despite: whether it comes back though something else that was removed of its ref cannot be read
  * @out_previous: (out) (optional) (transfer full) (element-type utf8): the commits of what came back with it, for
  *   rollback, the one that left service last first
  *
@@ -355,12 +424,13 @@ bring_back (Restoring *restoring, GError **error)
  *   error
  */
 gboolean
-hf_restore (HfInstallation *installation, const HfRestorable *restorable, GPtrArray **out_previous,
-            GError **error)
+hf_restore (HfInstallation *installation, const HfRestorable *restorable, gboolean despite,
+            GPtrArray **out_previous, GError **error)
 {
   g_auto (HfLock) lock = HF_LOCK_INIT;
   g_auto (Held) held = { -1, -1 };
-  g_auto (Restoring) restoring = { .installation = installation, .chosen = restorable };
+  g_auto (Restoring) restoring
+      = { .installation = installation, .chosen = restorable, .despite = despite };
   gboolean pending;
   if (!hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error)
       || !hf_change_begin (installation, &pending, error))

@@ -21,8 +21,12 @@ typedef struct
 void hf_restorable_free (HfRestorable *restorable);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfRestorable, hf_restorable_free)
 
-GPtrArray *hf_restorable_list (HfInstallation *installation, GError **error);
+GPtrArray *hf_restorable_list (HfInstallation *installation, GPtrArray **out_unread,
+                               GError **error);
+gboolean hf_restorable_check_read (HfInstallation *installation, const HfRef *ref,
+                                   const GPtrArray *unread,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 GPtrArray *hf_restorable_previous (const GPtrArray *list, const HfRestorable *chosen,
                                    const HfRetention *retention);
-gboolean hf_restore (HfInstallation *installation, const HfRestorable *restorable,
+gboolean hf_restore (HfInstallation *installation, const HfRestorable *restorable, gboolean despite,
                      GPtrArray **out_previous, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -62,7 +62,7 @@ add_surplus (GPtrArray *list, HfSurplusKind kind, const HfRef *ref, const char *
 static gboolean
 list_removed (HfInstallation *installation, const HfRoots *roots, GPtrArray *list, GError **error)
 {
-  g_autoptr (GPtrArray) removed = hf_restorable_list (installation, error);
+  g_autoptr (GPtrArray) removed = hf_restorable_list (installation, NULL, error);
   for (guint i = removed == NULL ? 0 : removed->len; i-- > 0;)
     {
       const HfRestorable *one = removed->pdata[i];
@@ -374,7 +374,7 @@ take_unused (HfInstallation *installation, const HfSurplus *surplus, GPtrArray *
       g_propagate_error (error, g_steal_pointer (&failed));
       return FALSE;
     }
-  g_autoptr (GPtrArray) removed = hf_restorable_list (installation, error);
+  g_autoptr (GPtrArray) removed = hf_restorable_list (installation, NULL, error);
   for (guint i = 0; removed != NULL && i < removed->len; i++)
     {
       const HfRestorable *one = removed->pdata[i];

@@ -56,7 +56,7 @@ look_init (Look *look, HfInstallation *installation, GError **error)
          && (look->config = hf_config_load (installation, error)) != NULL
          && (look->roots = hf_roots_load (installation, error)) != NULL
          && (look->all = hf_deployed_list_in_service (installation, error)) != NULL
-         && (look->removed = hf_restorable_list (installation, error)) != NULL;
+         && (look->removed = hf_restorable_list (installation, NULL, error)) != NULL;
 }
 
 static void

@@ -71,9 +71,9 @@ test_life (Fixture *fixture, gconstpointer data)
   undeploy (installation, APP);
   assert_empty (installation);
   assert_nothing_to_settle (installation);
-  g_autoptr (GPtrArray) list = hf_restorable_list (installation, &error);
+  g_autoptr (GPtrArray) list = hf_restorable_list (installation, NULL, &error);
   g_assert_no_error (error);
-  (void)!hf_restore (installation, list->pdata[0], NULL, &error);
+  (void)!hf_restore (installation, list->pdata[0], FALSE, NULL, &error);
   g_assert_no_error (error);
   assert_leads (installation, ENTRY, "a");
   assert_nothing_to_settle (installation);

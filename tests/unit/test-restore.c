@@ -18,7 +18,7 @@ static GPtrArray *
 list (HfInstallation *installation)
 {
   g_autoptr (GError) error = NULL;
-  GPtrArray *found = hf_restorable_list (installation, &error);
+  GPtrArray *found = hf_restorable_list (installation, NULL, &error);
   g_assert_no_error (error);
   return found;
 }
@@ -36,7 +36,7 @@ restore (HfInstallation *installation)
   g_autoptr (GError) error = NULL;
   g_autoptr (GPtrArray) found = list (installation);
   g_assert_cmpuint (found->len, ==, 1);
-  (void)!hf_restore (installation, found->pdata[0], NULL, &error);
+  (void)!hf_restore (installation, found->pdata[0], FALSE, NULL, &error);
   g_assert_no_error (error);
 }
 
@@ -46,7 +46,7 @@ assert_refused (HfInstallation *installation, const HfRestorable *one, int code)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *before = active_of (installation, APP);
-  g_assert_false (hf_restore (installation, one, NULL, &error));
+  g_assert_false (hf_restore (installation, one, FALSE, NULL, &error));
   g_assert_error (error, HF_ERROR, code);
   g_autofree char *after = active_of (installation, APP);
   g_assert_cmpstr (before, ==, after);
@@ -144,8 +144,8 @@ test_runtime (Sweeping *sweeping, gconstpointer data)
   g_assert_cmpstr (((HfRestorable *)found->pdata[which])->runtime->full, ==, RUNTIME);
   assert_refused (installation, found->pdata[which], HF_ERROR_NOT_FOUND);
   g_autoptr (GError) error = NULL;
-  (void)!(hf_restore (installation, found->pdata[1 - which], NULL, &error)
-          && hf_restore (installation, found->pdata[which], NULL, &error));
+  (void)!(hf_restore (installation, found->pdata[1 - which], FALSE, NULL, &error)
+          && hf_restore (installation, found->pdata[which], FALSE, NULL, &error));
   g_assert_no_error (error);
   g_autofree char *active = active_of (installation, APP);
   g_assert_cmpstr (active, ==, app);
@@ -236,7 +236,7 @@ restore_with_previous (HfInstallation *installation, char first, const char *exp
   guint which = 0;
   while (commit_at (found, which)[0] != first)
     which++;
-  (void)!hf_restore (installation, found->pdata[which], &previous, &error);
+  (void)!hf_restore (installation, found->pdata[which], FALSE, &previous, &error);
   g_assert_no_error (error);
   g_autoptr (GString) digits = g_string_new (NULL);
   for (guint i = 0; i < previous->len; i++)
@@ -337,6 +337,27 @@ test_previous_that_cannot_be (Sweeping *sweeping, gconstpointer data)
   assert_clean (sweeping);
 }
 
+/* Whose it is the link that forwards tells: it may be what was active. */
+static void
+test_unread (Sweeping *sweeping, gconstpointer data)
+{
+  HfInstallation *installation = sweeping->installation;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) unread = NULL;
+  g_autoptr (HfRef) app = ref_of (APP);
+  g_autoptr (HfRef) other = ref_of (OTHER);
+  remove_four (installation);
+  g_autofree char *path = entry_of (installation, 'd');
+  g_autoptr (GPtrArray) found = hf_restorable_list (installation, &unread, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (unread->len, ==, 0);
+  g_ptr_array_add (unread, g_strdup (strrchr (path, '/') + 1));
+  (void)!hf_restorable_check_read (installation, other, unread, &error);
+  g_assert_no_error (error);
+  g_assert_false (hf_restorable_check_read (installation, app, unread, &error));
+  g_assert_error (error, HF_ERROR, HF_ERROR_FAILED);
+}
+
 /* It died before it set `active`: whoever settles removes all of it again, in whatever order and at whatever
  * time, and it is restored as before. */
 static void
@@ -376,6 +397,7 @@ main (int argc, char **argv)
   ADD ("or none", test_none_is_kept);
   ADD ("all where nothing tells how many", test_bad_configuration);
   ADD ("what of it cannot come back keeps the rest from nothing", test_previous_that_cannot_be);
+  ADD ("what cannot be read is told from what is another ref's", test_unread);
   ADD ("a restore that was cut short can be made again", test_cut_short);
   ADD ("what is installed is not replaced", test_installed);
   ADD ("an application comes back after its runtime", test_runtime);

@@ -146,9 +146,9 @@ test_back (Shared *shared, gconstpointer data)
   g_assert_no_error (error);
   g_assert_cmpint (commit[0], ==, 'a');
   remove_ref (shared->first, APP, FALSE, -1);
-  g_autoptr (GPtrArray) list = hf_restorable_list (shared->first, &error);
+  g_autoptr (GPtrArray) list = hf_restorable_list (shared->first, NULL, &error);
   g_assert_no_error (error);
-  (void)!hf_restore (shared->first, list->pdata[0], NULL, &error);
+  (void)!hf_restore (shared->first, list->pdata[0], FALSE, NULL, &error);
   g_assert_no_error (error);
   /* And not without it. */
   remove_ref (shared->second, RUNTIME, TRUE, -1);
