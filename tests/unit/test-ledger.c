@@ -75,11 +75,13 @@ test_directory (Fixture *fixture, gconstpointer data)
   assert_inodes (dry, 2);
 }
 
+#ifdef HF_TEST_HOOKS
 static void
 note_state (const HfProgressState *state, gpointer data)
 {
   *(HfProgressState *)data = *state;
 }
+#endif
 
 static void
 test_progress (Fixture *fixture, gconstpointer data)
