@@ -14,6 +14,7 @@ PACKAGES=(
   bindfs strace shellcheck clang-format spin tcc time groff-base mandoc
   bash-completion zsh fish systemd locales
   desktop-file-utils gtk-update-icon-cache shared-mime-info libglib2.0-bin dbus-daemon man-db
+  debhelper dpkg-dev lintian mmdebstrap
 )
 
 say() {

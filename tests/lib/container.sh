@@ -2,8 +2,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # what is set here is used by the tests, and the other way round
 #
 # A container in which systemd is the first process.  Its root is this machine's own under an overlay, so that
-# nothing has to be downloaded, without this machine's services; and holdfast as it is installed.  Everything that it
-# writes is in memory and ends with it.  Sourced after holdfast.sh and file-systems.sh by tests that have begun with
+# nothing has to be downloaded, or another one, without its services; and holdfast as it is installed.  Everything that
+# it writes is in memory and ends with it.  Sourced after holdfast.sh and file-systems.sh by tests that have begun with
 # private_mounts.
 
 # systemd's catalogue: a start that began, one that ended well, and one that did not.
@@ -17,22 +17,10 @@ TESTER=12345 # an ordinary user of the container
 # PID 1 and that of the tester, the one that is named is meant by all that follows, with the installation of the
 # same, $INST.
 container() {
-  need_file_system overlay
-  need systemctl 'it boots systemd'
-  ROOT=$T/container/root
-  mkdir "$T/container"
-  mount -t tmpfs -o mode=0755 tmpfs "$T/container"
-  cleanup unmount "$T/container"
-  mkdir "$ROOT" "$T/container/upper" "$T/container/work" "$T/container/cgroup"
-  mount -t overlay -o "lowerdir=/,upperdir=$T/container/upper,workdir=$T/container/work" overlay "$ROOT"
-  stays_inside etc home lib run srv usr/lib var/lib var/log
-  # Installations not on the overlay, where links do not tell.
-  local directory
-  for directory in home srv var/lib var/log run; do
-    mount -t tmpfs -o mode=0755 tmpfs "$ROOT/$directory"
-  done
+  over / home srv var/lib var/log run
   without_services
   with_holdfast
+  with_tester
   boot
   MANAGER=${1:-system}
   "managed_by_$MANAGER"
@@ -41,6 +29,25 @@ container() {
   # Open for writing as well: so there is no end of it between two who write.
   exec {PROBED}<>"$RUNTIME/probed"
   manager start probe.path
+}
+
+# over ROOT DIRECTORY...: makes $ROOT of it, with these directories empty.  An installation must be in one of them: on
+# an overlay, links do not tell.
+over() {
+  need_file_system overlay
+  need systemctl 'it boots systemd'
+  ROOT=$T/container/root
+  mkdir "$T/container"
+  mount -t tmpfs -o mode=0755 tmpfs "$T/container"
+  cleanup unmount "$T/container"
+  mkdir "$ROOT" "$T/container/upper" "$T/container/work" "$T/container/cgroup"
+  mount -t overlay -o "lowerdir=$1,upperdir=$T/container/upper,workdir=$T/container/work" overlay "$ROOT"
+  shift
+  stays_inside etc lib usr/lib "$@"
+  local directory
+  for directory in "$@"; do
+    mount -t tmpfs -o mode=0755 tmpfs "$ROOT/$directory"
+  done
 }
 
 managed_by_system() {
@@ -134,6 +141,9 @@ with_holdfast() {
   cp -a "$FIXTURES/archive-1" "$ROOT/srv/remote"
   mkdir "$ROOT/run/tools"
   cp "$TOOLS/await-stop" "$TOOLS/hold-lock" "$ROOT/run/tools"
+}
+
+with_tester() {
   chroot "$ROOT" /bin/bash -eu <<SCRIPT
 echo tester:x:$TESTER:$TESTER::/home/tester:/bin/sh >>/etc/passwd
 echo tester:x:$TESTER: >>/etc/group
