@@ -33,7 +33,7 @@ bootstrap() {
   [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" -ne 0 ]; then
     say "These packages are missing; as root:"
-    say "  apt-get install --no-install-recommends ${missing[*]}"
+    say "  apt-get update && apt-get install --no-install-recommends ${missing[*]}"
     return 1
   fi
   say "Installing ${missing[*]}"
