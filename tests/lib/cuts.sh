@@ -264,7 +264,7 @@ lose_names() {
   lose "$(find "$D/pins" -name '*.commit')"
   lose "$(find "$D/pins" -type l | sort | head -1)"
   rm -r "$D/tree/files/own" "$INST/deploy/$NEW/active"
-  rmdir "$INST/exports"
+  rm -r "$INST/exports"
   hf install test "$THIRD"
   hf uninstall "$THIRD"
   rm "$INST"/removed/*/deployment
