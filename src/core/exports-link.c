@@ -120,6 +120,13 @@ hf_exports_change_failed (HfExportsChange *change, const GError *failed)
   change->failed = TRUE;
 }
 
+/* There is nothing of that name that could be ours, or nothing below it. */
+static gboolean
+is_absence (int number)
+{
+  return number == ENOENT || number == ENOTDIR || number == ELOOP;
+}
+
 static gboolean
 set_time (int dfd, const char *path)
 {
@@ -148,10 +155,14 @@ hf_exports_spoil (HfExportsChange *change, const char *path)
     return;
   hf_autofd int fd
       = hf_open_beneath (change->fd, hf_export_cache_dir (cache), O_RDONLY | O_DIRECTORY, 0);
-  if (fd < 0 || fstat (fd, &st) != 0)
+  if (fd < 0 && is_absence (errno))
     return; /* there is nothing of which there could be one */
   change->caches |= cache;
-  if (!set_time (fd, ".") || fchmod (fd, (st.st_mode & 07777) | HF_MODE_STALE) != 0)
+  if (fd < 0)
+    (void)hf_throw_at (&failed, "Cannot open directory %s", change->fd,
+                       hf_export_cache_dir (cache));
+  else if (fstat (fd, &st) != 0 || !set_time (fd, ".")
+           || fchmod (fd, (st.st_mode & 07777) | HF_MODE_STALE) != 0)
     (void)hf_throw_at (&failed, "Cannot set the mode of %s", fd, ".");
   else
     (void)!hf_fd_sync (fd, &failed);
@@ -178,30 +189,41 @@ last_component (const char *path)
   return slash == NULL ? path : slash + 1;
 }
 
+/* -1 without an error if it is not there. */
 static int
-open_parent (const HfExportsChange *change, const char *path)
+open_parent (const HfExportsChange *change, const char *path, GError **error)
 {
   const char *slash = strrchr (path, '/');
   g_autofree char *dir = slash == NULL ? g_strdup (".") : g_strndup (path, (gsize)(slash - path));
-  return hf_open_beneath (change->fd, dir, O_PATH | O_DIRECTORY, 0);
+  int fd = hf_open_beneath (change->fd, dir, O_PATH | O_DIRECTORY, 0);
+  if (fd < 0 && !is_absence (errno))
+    (void)hf_throw_at (error, "Cannot open directory %s", change->fd, dir);
+  return fd;
 }
 
 /**
  * hf_exports_link_read:
  * @change: a change
  * @path: below exports/
+ * @out_target: (out) (transfer full) (nullable): where the symlink there leads, or %NULL if there is none
  * @out_taken: (out) (optional): whether there is something that is no symlink
  *
- * Returns: (transfer full) (nullable): where the symlink there leads, or %NULL if there is none
+ * Returns: %FALSE if it cannot be told; the change has failed then
  */
-char *
-hf_exports_link_read (HfExportsChange *change, const char *path, gboolean *out_taken)
+gboolean
+hf_exports_link_read (HfExportsChange *change, const char *path, char **out_target,
+                      gboolean *out_taken)
 {
-  hf_autofd int parent_fd = open_parent (change, path);
-  char *target = parent_fd < 0 ? NULL : hf_link_read (parent_fd, last_component (path));
+  g_autoptr (GError) failed = NULL;
+  hf_autofd int parent_fd = open_parent (change, path, &failed);
+  *out_target = parent_fd < 0 ? NULL : hf_link_read (parent_fd, last_component (path));
+  gboolean taken = parent_fd >= 0 && *out_target == NULL && errno == EINVAL;
+  if (parent_fd >= 0 && *out_target == NULL && !taken && errno != ENOENT)
+    (void)hf_throw_at (&failed, "Cannot read %s", parent_fd, last_component (path));
   if (out_taken != NULL)
-    *out_taken = target == NULL && errno == EINVAL;
-  return target;
+    *out_taken = taken;
+  hf_exports_change_failed (change, failed);
+  return failed == NULL;
 }
 
 /* A crash before the rename leaves a name that is replaced the next time, or that settling removes. */
@@ -222,7 +244,7 @@ replace_link (int parent_fd, const char *name, const char *target, GError **erro
  *
  * There is always the former link or the new one.  In a dry run nothing is made.
  *
- * Returns: whether it leads there now
+ * Returns: whether it leads there; if not, the change has failed
  */
 gboolean
 hf_exports_link_set (HfExportsChange *change, const char *path, const char *target)
@@ -254,19 +276,29 @@ hf_exports_link_set (HfExportsChange *change, const char *path, const char *targ
  * @change: a change
  * @path: of a directory below exports/
  *
- * Returns: whether it was empty, and has gone
+ * Returns: whether it was empty, and has gone; if it is empty and cannot go, the change has failed
  */
 gboolean
 hf_exports_dir_drop (HfExportsChange *change, const char *path)
 {
-  hf_autofd int parent_fd = open_parent (change, path);
-  if (parent_fd < 0 || g_hash_table_contains (change->filled, path)
-      || hf_ledger_unlink (change->installation->ledger, parent_fd, last_component (path),
-                           AT_REMOVEDIR)
-             != 0)
+  g_autoptr (GError) failed = NULL;
+  hf_autofd int parent_fd = open_parent (change, path, &failed);
+  if (parent_fd >= 0 && g_hash_table_contains (change->filled, path))
     return FALSE;
-  note_directories (change->directories, path);
-  return TRUE;
+  if (parent_fd >= 0
+      && hf_ledger_unlink (change->installation->ledger, parent_fd, last_component (path),
+                           AT_REMOVEDIR)
+             == 0)
+    {
+      note_directories (change->directories, path);
+      return TRUE;
+    }
+  /* A mount is somebody else's, like a name in it. */
+  if (parent_fd >= 0 && !is_absence (errno) && errno != ENOTEMPTY && errno != EEXIST
+      && errno != EBUSY)
+    (void)hf_throw_at (&failed, "Cannot remove %s", parent_fd, last_component (path));
+  hf_exports_change_failed (change, failed);
+  return FALSE;
 }
 
 /* Those that became empty, up to exports/ itself. */
@@ -293,7 +325,7 @@ void
 hf_exports_link_drop (HfExportsChange *change, const char *path)
 {
   g_autoptr (GError) failed = NULL;
-  hf_autofd int parent_fd = open_parent (change, path);
+  hf_autofd int parent_fd = open_parent (change, path, &failed);
   note_directories (change->directories, path);
   hf_exports_spoil (change, path);
   if (parent_fd >= 0

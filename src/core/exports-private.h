@@ -46,7 +46,8 @@ char *hf_export_link_owner (const char *path, const char *target);
 gboolean hf_exports_change_begin (HfExportsChange *change, HfInstallation *installation,
                                   gboolean create);
 void hf_exports_change_failed (HfExportsChange *change, const GError *failed);
-char *hf_exports_link_read (HfExportsChange *change, const char *path, gboolean *out_taken);
+gboolean hf_exports_link_read (HfExportsChange *change, const char *path, char **out_target,
+                               gboolean *out_taken) G_GNUC_WARN_UNUSED_RESULT;
 void hf_exports_spoil (HfExportsChange *change, const char *path);
 gboolean hf_exports_link_set (HfExportsChange *change, const char *path, const char *target);
 void hf_exports_link_drop (HfExportsChange *change, const char *path);

@@ -17,6 +17,7 @@
 
 #define MOST_LEVELS 10 /* deeper than anything that is exported */
 
+/* Owners first: without them nothing is to lead there. */
 static const char *const tops[] = { HF_EXPORTS_OWNERS, HF_EXPORT_SHARE, HF_EXPORT_WRAPPERS };
 
 typedef struct
@@ -123,6 +124,13 @@ note_present (Comparison *comparison, const char *path)
     (void)g_hash_table_remove (comparison->wanted, path);
 }
 
+/* No name of an ID leads on where its owner is somebody else's. */
+static gboolean
+is_of (gpointer path, gpointer id, gpointer data)
+{
+  return strcmp (id, data) == 0;
+}
+
 static void
 compare_name (Comparison *comparison, int dfd, const char *path, const char *name)
 {
@@ -133,8 +141,12 @@ compare_name (Comparison *comparison, int dfd, const char *path, const char *nam
   if (strcmp (name, HF_EXPORTS_NEW) == 0)
     (void)add_difference (comparison, path, N_ ("was left by a change"), NULL);
   else if (!ours && target != NULL)
-    add_difference (comparison, path, N_ ("is in the place of what is exported"), NULL)->foreign
-        = TRUE;
+    {
+      add_difference (comparison, path, N_ ("is in the place of what is exported"), NULL)->foreign
+          = TRUE;
+      if (g_str_has_prefix (path, HF_EXPORTS_OWNERS "/"))
+        (void)g_hash_table_foreach_remove (comparison->wanted, is_of, (gpointer)name);
+    }
   else if (ours && target == NULL)
     (void)add_difference (comparison, path, N_ ("is exported by nothing that is installed"), NULL);
   else if (ours && strcmp (present, target) != 0)
@@ -166,14 +178,13 @@ compare_directory (Comparison *comparison, const char *path, guint levels, GErro
       g_autofree char *child = g_strconcat (path, "/", entry->d_name, NULL);
       if (fstatat (dirfd (dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         continue;
-      if (!S_ISDIR (st.st_mode))
+      if (!S_ISDIR (st.st_mode) || strcmp (path, HF_EXPORTS_OWNERS) == 0)
         compare_name (comparison, dirfd (dir), child, entry->d_name);
       else if (levels > 0 && !compare_directory (comparison, child, levels - 1, error))
         return FALSE;
     }
 }
 
-/* Owners first, so that no name leads nowhere. */
 static void
 add_missing (Comparison *comparison)
 {
@@ -190,12 +201,22 @@ add_missing (Comparison *comparison)
     (void)add_difference (comparison, key, N_ ("is missing"), hf_export_link_target (key, value));
 }
 
-/* Owners that come, names that come, names that go, owners that go. */
+/* Names that go, owners that come, names that come, owners that go: so that no name leads nowhere. */
+enum
+{
+  NAME_GOES,
+  OWNER_COMES,
+  NAME_COMES,
+  OWNER_GOES,
+};
+
 static int
 rank (const HfExportDifference *difference)
 {
   gboolean owner = g_str_has_prefix (difference->path, HF_EXPORTS_OWNERS "/");
-  return difference->target != NULL ? (owner ? 0 : 1) : (owner ? 3 : 2);
+  if (difference->target == NULL)
+    return owner ? OWNER_GOES : NAME_GOES;
+  return owner ? OWNER_COMES : NAME_COMES;
 }
 
 static int
@@ -236,20 +257,30 @@ compare_all (HfExportsChange *change, GPtrArray *differences, GError **error)
 GPtrArray *
 hf_exports_differences (HfInstallation *installation, GError **error)
 {
-  g_auto (HfExportsChange) change = { .fd = -1 };
+  HfExportsChange look = { .installation = installation };
   g_autoptr (GPtrArray) differences
       = g_ptr_array_new_with_free_func ((GDestroyNotify)difference_free);
-  (void)hf_exports_change_begin (&change, installation, FALSE);
-  return compare_all (&change, differences, error) ? g_steal_pointer (&differences) : NULL;
+  hf_autofd int fd
+      = hf_open_beneath (installation->root_fd, HF_EXPORTS_DIR, O_PATH | O_DIRECTORY, 0);
+  look.fd = fd;
+  if (fd < 0 && errno != ENOENT)
+    {
+      (void)hf_throw_at (error, "Cannot open directory %s", installation->root_fd, HF_EXPORTS_DIR);
+      return NULL;
+    }
+  return compare_all (&look, differences, error) ? g_steal_pointer (&differences) : NULL;
 }
 
 /* A crash can leave directories empty that were just made, or about to go. */
 static void
 prune_below (HfExportsChange *change, const char *path, guint levels)
 {
-  g_autoptr (DIR) dir = hf_dir_open (change->fd, path, NULL);
+  g_autoptr (GError) failed = NULL;
+  g_autoptr (DIR) dir = hf_dir_open (change->fd, path, &failed);
   const struct dirent *entry = NULL;
-  while (dir != NULL && levels > 0 && hf_dir_next (dir, &entry, NULL) && entry != NULL)
+  if (dir == NULL && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+    return;
+  while (dir != NULL && levels > 0 && hf_dir_next (dir, &entry, &failed) && entry != NULL)
     {
       struct stat st;
       g_autofree char *child = g_strconcat (path, "/", entry->d_name, NULL);
@@ -257,6 +288,7 @@ prune_below (HfExportsChange *change, const char *path, guint levels)
           && S_ISDIR (st.st_mode))
         prune_below (change, child, levels - 1);
     }
+  hf_exports_change_failed (change, failed);
   if (dir != NULL)
     (void)hf_exports_dir_drop (change, path);
 }
@@ -279,9 +311,9 @@ hf_exports_settle (HfInstallation *installation)
   g_autoptr (GPtrArray) differences
       = g_ptr_array_new_with_free_func ((GDestroyNotify)difference_free);
   (void)hf_exports_change_begin (&change, installation, FALSE);
-  if (!compare_all (&change, differences, &failed))
+  if (!change.failed && !compare_all (&change, differences, &failed))
     hf_exports_change_failed (&change, failed);
-  if (differences->len > 0 && change.fd < 0)
+  if (!change.failed && differences->len > 0 && change.fd < 0)
     {
       hf_exports_change_clear (&change);
       (void)hf_exports_change_begin (&change, installation, TRUE);
@@ -289,7 +321,8 @@ hf_exports_settle (HfInstallation *installation)
   for (guint i = 0; change.fd >= 0 && i < differences->len; i++)
     {
       const HfExportDifference *difference = differences->pdata[i];
-      if (difference->foreign)
+      /* After an error names only go: whatever else is done could lead nowhere then. */
+      if (difference->foreign || (change.failed && rank (difference) != NAME_GOES))
         continue;
       if (difference->target != NULL)
         hf_exports_link_set (&change, difference->path, difference->target);

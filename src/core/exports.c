@@ -5,6 +5,9 @@
  * Before `active` changes, what the next deployment does not export is withdrawn, and after it, what is new
  * is offered: so no name of ours ever leads nowhere.  An application that goes is withdrawn before it is
  * taken out of service.  A crash in between leaves fewer names than there should be, and the mark.
+ *
+ * Names lead on by their owner, which so comes before them and goes after them.  After an error no more of them
+ * are made; only one that could not be withdrawn leads nowhere, until settling has done it.
  */
 #include "exports.h"
 
@@ -85,9 +88,9 @@ find_heir (HfExportsChange *change, const char *path, const char *id)
 static void
 release (HfExportsChange *change, const char *path, const char *id)
 {
-  g_autofree char *target = hf_exports_link_read (change, path, NULL);
+  g_autofree char *target = NULL;
   g_autofree char *ours = hf_export_link_target (path, id);
-  if (g_strcmp0 (target, ours) != 0)
+  if (!hf_exports_link_read (change, path, &target, NULL) || g_strcmp0 (target, ours) != 0)
     return;
   g_autofree char *heir = find_heir (change, path, id);
   if (heir == NULL)
@@ -107,24 +110,26 @@ say_taken (const char *path)
               HF_EXPORTS_DIR, path);
 }
 
-/* @id exports the name from now on, or still. */
-static void
+/* @id exports the name from now on, or still.  %FALSE after an error only. */
+static gboolean
 take (HfExportsChange *change, const char *path, const char *id)
 {
   gboolean taken;
-  g_autofree char *target = hf_exports_link_read (change, path, &taken);
+  g_autofree char *target = NULL;
   g_autofree char *ours = hf_export_link_target (path, id);
+  if (!hf_exports_link_read (change, path, &target, &taken))
+    return FALSE;
   if (g_strcmp0 (target, ours) == 0)
-    return;
+    return TRUE;
   g_autofree char *other = hf_export_link_owner (path, target);
   if (taken || (target != NULL && other == NULL))
     {
       say_taken (path);
-      return;
+      return TRUE;
     }
   if (other != NULL && strlen (other) > strlen (id) && exports_name (change, other, path))
-    return;
-  hf_exports_link_set (change, path, ours);
+    return TRUE;
+  return hf_exports_link_set (change, path, ours);
 }
 
 static void
@@ -138,8 +143,9 @@ release_all (HfExportsChange *change, const HfOffer *before, const HfOffer *afte
 static void
 take_all (HfExportsChange *change, const HfOffer *offer)
 {
-  for (guint i = 0; offer->names[i] != NULL; i++)
-    take (change, offer->names[i], offer->ref->id);
+  guint i = 0;
+  while (offer->names[i] != NULL && take (change, offer->names[i], offer->ref->id))
+    i++;
 }
 
 /* What is reached by the names is about to be another, whether names come and go or not. */
@@ -150,14 +156,18 @@ spoil_all (HfExportsChange *change, const HfOffer *offer)
     hf_exports_spoil (change, offer->names[i]);
 }
 
-/* Without it, the names that go by it would lead nowhere: none is made then. */
+/* Whether names of its ID lead on to what @ref exports. */
 static gboolean
 set_owner (HfExportsChange *change, const HfRef *ref)
 {
   g_autofree char *path = hf_owner_path (ref->id);
   g_autofree char *target = hf_owner_target (ref);
+  g_autofree char *present = NULL;
   gboolean taken;
-  g_autofree char *present = hf_exports_link_read (change, path, &taken);
+  if (!hf_exports_link_read (change, path, &present, &taken))
+    return FALSE;
+  g_autoptr (HfRef) former = hf_owner_parse (present, ref->id);
+  taken |= present != NULL && former == NULL;
   if (taken)
     say_taken (path);
   return !taken && (g_strcmp0 (present, target) == 0 || hf_exports_link_set (change, path, target));
@@ -193,12 +203,11 @@ hand_over (HfExportsChange *change, const HfRef *ref, const HfOffer *before, con
 {
   gboolean other = after != NULL && hf_ref_compare (after->ref, ref) != 0;
   spoil_all (change, before);
-  gboolean owned = other && set_owner (change, after->ref);
   if (before != NULL)
     release_all (change, before, after, ref->id);
-  if (owned)
+  if (other && set_owner (change, after->ref))
     take_all (change, after);
-  if (after == NULL)
+  if (after == NULL && !change->failed)
     drop_owner (change, ref->id);
 }
 
@@ -228,15 +237,16 @@ hf_exports_withdraw (HfInstallation *installation, const HfRef *ref, const char 
   gboolean told = hf_owner_read (installation, ref->id, &owner, &failed);
   if (told && (owner == NULL || hf_ref_compare (owner, ref) != 0))
     return TRUE;
-  if (hf_exports_change_begin (&change, installation, FALSE) && told
-      && current_offer (installation, ref->id, &before, &failed)
-      && next_offer (installation, ref, next, &after, &failed))
-    {
-      /* What it exported can be damaged: then all of exports/ has to be looked at. */
-      change.failed |= before == NULL;
-      hand_over (&change, ref, before, after);
-    }
+  gboolean known = told && hf_exports_change_begin (&change, installation, FALSE)
+                   && current_offer (installation, ref->id, &before, &failed);
+  gboolean decided = known && next_offer (installation, ref, next, &after, &failed);
+  /* Then all of exports/ has to be looked at. */
+  if (decided && before == NULL)
+    (void)hf_throw (&failed, HF_ERROR_DAMAGED, "what %s exports cannot be told", ref->full);
   hf_exports_change_failed (&change, failed);
+  /* Of what goes, no name would lead on, whoever comes. */
+  if (decided || (known && next == NULL))
+    hand_over (&change, ref, before, after);
   return hf_exports_change_end (&change);
 }
 

@@ -244,6 +244,29 @@ test_symlinked (Fixture *fixture, gconstpointer data)
   assert_leads (installation, ENTRY, "a");
 }
 
+/* Names lead on by their owner: there are none where that is somebody else's. */
+static void
+test_foreign_owner (Fixture *fixture, gconstpointer data)
+{
+  HfInstallation *installation = fixture->installation;
+  g_autoptr (GError) error = NULL;
+  hf_autofd int fd = hf_make_dirs (installation->root_fd, HF_EXPORTS_DIR "/owners/org.test.App",
+                                   HF_MODE_DIR, &error);
+  put_file (fd, "mine", "mine", 0644);
+  g_autofree char *name = deploy_exporting (installation, APP, 'a', WRAPPER " " ENTRY);
+  g_assert_cmpuint (count_names (installation->root_fd, HF_EXPORTS_DIR), ==, 1);
+  g_assert_false (is_marked (installation));
+  put_link (installation, WRAPPER, "../owners/org.test.App/export/" WRAPPER);
+  settle_marked (installation);
+  g_assert_cmpuint (count_names (installation->root_fd, HF_EXPORTS_DIR), ==, 1);
+  g_assert_no_errno (unlinkat (fd, "mine", 0));
+  g_assert_no_errno (
+      unlinkat (installation->root_fd, HF_EXPORTS_DIR "/owners/org.test.App", AT_REMOVEDIR));
+  settle_marked (installation);
+  assert_leads (installation, ENTRY, "a");
+  assert_leads (installation, WRAPPER, "a");
+}
+
 /* --- Crashes ---------------------------------------------------------------------------------- */
 
 static void
@@ -401,6 +424,7 @@ main (int argc, char **argv)
   ADD ("an ID that is the beginning of another", test_prefix);
   ADD ("what is not ours stays", test_foreign);
   ADD ("no symlink is followed", test_symlinked);
+  ADD ("no name is made without its owner", test_foreign_owner);
   ADD ("settling makes what is missing", test_settle_missing);
   ADD ("settling removes what nothing exports", test_settle_strays);
   ADD ("settling follows the active deployment", test_settle_flipped);
