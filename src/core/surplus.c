@@ -42,6 +42,7 @@ hf_surplus_free (HfSurplus *surplus)
   hf_ref_free (surplus->ref);
   g_free (surplus->name);
   g_free (surplus->entry);
+  g_free (surplus->unfit);
   g_free (surplus);
 }
 
@@ -83,21 +84,27 @@ typedef struct
   GPtrArray *list;
 } Listing;
 
-/* Beside an `active` that leads nowhere, what was there before is all that there is. */
+/* Beside what is active and cannot be read, what was there before may be all that there is: that is said, and
+ * it stays. */
 static gboolean
 list_previous (const HfRef *ref, int branch_fd, gpointer data, GError **error)
 {
   Listing *listing = data;
-  g_autoptr (HfDeployed) active = hf_deployed_get (listing->installation, ref, NULL);
-  if (active == NULL)
-    return TRUE;
-  g_autoptr (GPtrArray) previous = hf_previous_list (branch_fd, active->name, error);
+  g_autoptr (GError) failed = NULL;
+  g_autofree char *active = hf_link_read (branch_fd, HF_ACTIVE_LINK);
+  g_autoptr (HfDeployed) deployed = hf_deployed_get (listing->installation, ref, &failed);
+  g_autoptr (GPtrArray) previous
+      = hf_previous_list (branch_fd, deployed != NULL ? deployed->name : active, error);
   for (guint i = 0; previous != NULL && i < previous->len; i++)
     {
       const HfPrevious *one = previous->pdata[i];
-      if (hf_roots_find (listing->roots, one->name) == NULL)
-        add_surplus (listing->list, HF_SURPLUS_PREVIOUS, ref, one->name,
-                     (gint64)one->left.tv_sec * G_USEC_PER_SEC + one->left.tv_nsec / 1000);
+      if (hf_roots_find (listing->roots, one->name) != NULL)
+        continue;
+      HfSurplus *surplus
+          = add_surplus (listing->list, HF_SURPLUS_PREVIOUS, ref, one->name,
+                         (gint64)one->left.tv_sec * G_USEC_PER_SEC + one->left.tv_nsec / 1000);
+      if (deployed == NULL)
+        surplus->unfit = g_strdup_printf ("what is active cannot be read: %s", failed->message);
     }
   return previous != NULL;
 }
@@ -410,6 +417,8 @@ hf_surplus_take (HfInstallation *installation, const HfSurplus *surplus, GPtrArr
   const Passed passed = { out_why, out_held };
   *out_why = NULL;
   *out_held = NULL;
+  if (surplus->unfit != NULL)
+    return pass_over (&passed, surplus->unfit);
   switch (surplus->kind)
     {
     case HF_SURPLUS_REMOVED:

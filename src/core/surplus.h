@@ -22,6 +22,7 @@ typedef struct
   HfRef *ref;   /* owned */
   char *name;   /* owned; COMMIT.SERIAL; of a runtime, what is active of it */
   char *entry;  /* owned; its name in removed/, if it is there */
+  char *unfit;  /* owned; why it must stay, or %NULL */
   gint64 since; /* microseconds since 1970: when it left service, or, of a runtime, was deployed */
 } HfSurplus;
 
