@@ -219,7 +219,7 @@ hf_config_value_parse (const HfConfigKey *key, const char *text, HfConfig *confi
   const Entry *entry = (const Entry *)(gconstpointer)key; /* its first member */
   return entry->parse (text, G_STRUCT_MEMBER_P (config, entry->offset))
          || hf_throw (error, HF_ERROR_USAGE, "%s cannot be '%s': it takes %s", key->name, text,
-                      key->range);
+                      hf_text (key->range));
 }
 
 /**

@@ -80,7 +80,7 @@ check_dependents (HfInstallation *installation, const GPtrArray *going, GError *
   g_autoptr (GPtrArray) dependents = hf_runtime_dependents (installation, error);
   if (dependents == NULL)
     {
-      g_prefix_error (error, "With --force-remove it goes all the same: ");
+      g_prefix_error (error, "%s: ", _ ("With --force-remove it goes all the same"));
       return FALSE;
     }
   for (guint i = 0; i < dependents->len; i++)

@@ -104,7 +104,7 @@ list_previous (const HfRef *ref, int branch_fd, gpointer data, GError **error)
           = add_surplus (listing->list, HF_SURPLUS_PREVIOUS, ref, one->name,
                          (gint64)one->left.tv_sec * G_USEC_PER_SEC + one->left.tv_nsec / 1000);
       if (deployed == NULL)
-        surplus->unfit = g_strdup_printf ("what is active cannot be read: %s", failed->message);
+        surplus->unfit = g_strdup_printf (_ ("what is active cannot be read: %s"), failed->message);
     }
   return previous != NULL;
 }
@@ -117,7 +117,7 @@ list_unused (HfInstallation *installation, GPtrArray *list, GError **error)
   g_autoptr (GPtrArray) unused = hf_unused_list (installation, &failed);
   if (hf_error_is (failed, HF_ERROR_DAMAGED))
     {
-      g_printerr ("holdfast: No runtime is given up: %s\n", failed->message);
+      g_printerr (_ ("holdfast: No runtime is given up: %s\n"), failed->message);
       return TRUE;
     }
   if (unused == NULL)
