@@ -6,13 +6,8 @@
 # shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
 . "$(dirname "$0")/../lib/holdfast.sh"
 
-# A hundred programs under strace, each with the start-up of the sanitizers, take too long; the same
-# code runs under them in the other tests.
-if ldd "$HOLDFAST" | grep -q libasan; then
-  echo '1..0 # skip needs a-plain-build: the sanitizers make strace too slow'
-  trap - EXIT
-  exit 0
-fi
+# Hundreds of programs under strace; the same code runs with the sanitizers in the other tests.
+plain_only 'the sanitizers make strace too slow'
 
 NAME='"[0-9a-f]{64}\.[0-9a-f]+"' # of a deployment in its branch
 

@@ -8,6 +8,7 @@
 . "$(dirname "$0")/../lib/holdfast.sh"
 # shellcheck source-path=SCRIPTDIR source=../lib/machine.sh
 . "$LIB/machine.sh"
+plain_only 'the same commands run with the sanitizers elsewhere'
 private_mounts
 
 # Everything begins anew: no installation, and nothing runs.
