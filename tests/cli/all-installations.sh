@@ -93,7 +93,7 @@ the_worst_counts() {
   expect 2 sweep_all
   mv "$T/config" /srv/extra/config
   mv "$T/ref" "$damaged/.ref"
-  as_root --installation=extra config --set min-free 99%
+  as_root --installation=extra config --set min-free 1000T
   expect 7 sweep_all
   as_root --installation=extra config --unset min-free
   let_go
