@@ -55,7 +55,7 @@ tables() {
   equal "$(hf df --columns=serial,path org.example.Hello)" \
     "$(active_of "$HELLO" | cut -d. -f2)"$'\t'"$(deployment_of "$HELLO")"
   expect_error 2 nonesuch hf df --columns=nonesuch
-  expect_error 2 'empty' hf df --columns=
+  expect_error 2 "'' is not a column" hf df --columns=
   expect_error 3 'not installed' hf df org.example.Nonesuch
 }
 promise 'df has a line for each deployment, and its lines add up' tables

@@ -188,7 +188,7 @@ it_cannot_be_read() {
   expect 0 as_root why "$PLATFORM"
   matches "$(cat "$T/out")" 'Cannot tell which runtimes are needed elsewhere: '
   as_root config --set give-up-unused yes
-  as_root config --set min-free 99%
+  as_root config --set min-free 1000T
   expect 7 as_root sweep --json
   equal "$(json 'd["decisions"]')" '[]'
   as_root config --unset min-free
@@ -203,7 +203,7 @@ promise 'one that cannot be read keeps all runtimes, unless they are forced to g
 given_up_for_want_of_room() {
   extra_on_the_system
   as_root config --set give-up-unused yes
-  as_root config --set min-free 99%
+  as_root config --set min-free 1000T
   expect 7 as_root sweep --json
   equal "$(json 'd["decisions"]')" '[]'
   # The same installation by its path.
