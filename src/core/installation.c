@@ -11,6 +11,7 @@
 #include "deployment.h"
 #include "layout.h"
 #include "lock.h"
+#include "repo-identity.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -135,8 +136,11 @@ make_directory (HfInstallation *self, const char *name, mode_t mode, GError **er
 static gboolean
 create (HfInstallation *self, GError **error)
 {
+  struct stat st;
   if (!check_ours_or_empty (self, error))
     return FALSE;
+  /* Not one that was there: it may be a copy, as all that is beside it. */
+  gboolean is_new = fstatat (self->root_fd, HF_REPO_DIR, &st, AT_SYMLINK_NOFOLLOW) != 0;
   for (gsize i = 0; i < G_N_ELEMENTS (parts); i++)
     {
       hf_autofd int fd = -1;
@@ -147,7 +151,10 @@ create (HfInstallation *self, GError **error)
       if (!parts[i].directory && fd < 0)
         return hf_throw_errno (error, "Cannot create %s/%s", self->path, parts[i].name);
     }
-  return write_format (self, error);
+  hf_autofd int repo_fd = hf_open_beneath (self->root_fd, HF_REPO_DIR, O_PATH | O_DIRECTORY, 0);
+  if (repo_fd < 0)
+    return hf_throw_errno (error, "Cannot open %s/%s", self->path, HF_REPO_DIR);
+  return (!is_new || hf_repo_set_original (repo_fd, error)) && write_format (self, error);
 }
 
 /* Returns FALSE without an error if there is no `format`. */

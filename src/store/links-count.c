@@ -12,6 +12,7 @@
 #include "base/filesystem.h"
 #include "base/language.h"
 #include "core/layout.h"
+#include "core/repo-identity.h"
 #include "object.h"
 
 #include <errno.h>
@@ -58,17 +59,24 @@ hf_links_foreign_refs (HfStore *store, gboolean *out, GError **error)
          && has_entries (store->repo_fd, HF_REPO_MIRROR_REFS, NULL, out, error);
 }
 
-/* A copied installation: its pins are links to something, but not to what is stored. */
-static gboolean
-has_strange_pin (HfStore *store, const HfSweepTarget *target)
+/**
+ * hf_links_strange:
+ * @store: the installation's store
+ * @dir_fd: a deployment
+ * @commit: its commit
+ *
+ * Returns: whether its pins are links to something, but not to what is stored, as in a copied installation
+ */
+gboolean
+hf_links_strange (HfStore *store, int dir_fd, const char *commit)
 {
   HfObjectPath pin, loose;
   struct stat pinned, stored;
-  hf_object_pin_name (pin, target->info->commit, HF_SUFFIX_COMMIT);
-  hf_object_loose_path (loose, target->info->commit, HF_SUFFIX_COMMIT);
+  hf_object_pin_name (pin, commit, HF_SUFFIX_COMMIT);
+  hf_object_loose_path (loose, commit, HF_SUFFIX_COMMIT);
   g_autofree char *path = g_strconcat (HF_PINS_DIR "/", pin, NULL);
   return hf_ledger_stat (store->installation->ledger, store->objects_fd, loose, &stored) == 0
-         && (fstatat (target->dir_fd, path, &pinned, AT_SYMLINK_NOFOLLOW) != 0
+         && (fstatat (dir_fd, path, &pinned, AT_SYMLINK_NOFOLLOW) != 0
              || !hf_stat_same_file (&pinned, &stored));
 }
 
@@ -86,11 +94,12 @@ hf_links_count (HfStore *store, HfSweepTarget *const *targets, gsize n_targets,
                 const char **out_reason, GError **error)
 {
   struct stat st;
-  gboolean foreign = FALSE;
+  gboolean foreign = FALSE, original;
   *out_reason = NULL;
   if (fstat (store->repo_fd, &st) != 0)
     return hf_throw_errno (error, "Cannot look at %s", HF_REPO_DIR);
-  if (!hf_links_foreign_refs (store, &foreign, error))
+  if (!hf_links_foreign_refs (store, &foreign, error)
+      || !hf_repo_is_original (store->repo_fd, &original, error))
     return FALSE;
   if (!hf_filesystem_is_plain (store->objects_fd))
     *out_reason = N_ ("the file system's link counts are not trusted");
@@ -99,9 +108,12 @@ hf_links_count (HfStore *store, HfSweepTarget *const *targets, gsize n_targets,
   else if (foreign)
     *out_reason = N_ ("the repository has refs that are not holdfast's");
   for (gsize i = 0; i < n_targets && *out_reason == NULL; i++)
-    if (has_strange_pin (store, targets[i]))
+    if (hf_links_strange (store, targets[i]->dir_fd, targets[i]->info->commit))
       *out_reason
           = N_ ("a deployment is not linked to the repository: was the installation copied?");
+  if (!original && *out_reason == NULL)
+    *out_reason
+        = N_ ("it is the first sweep of a repository that was copied, or is not known not to be");
   return TRUE;
 }
 
@@ -140,7 +152,8 @@ hf_links_count_no_more (HfInstallation *installation, GError **error)
  * hf_links_count_again:
  * @store: the installation's store
  *
- * Clears the mark, after a look at every deployment that found none with copies.
+ * Clears the mark, after a look at every deployment that found none with copies, and notes that the
+ * repository is the one that they are linked to.
  *
  * Locks: needs the repository's, exclusively, since before that look.
  *
@@ -149,5 +162,6 @@ hf_links_count_no_more (HfInstallation *installation, GError **error)
 gboolean
 hf_links_count_again (HfStore *store, GError **error)
 {
-  return set_mark (store->installation->root_fd, FALSE, error);
+  return set_mark (store->installation->root_fd, FALSE, error)
+         && hf_repo_set_original (store->repo_fd, error);
 }

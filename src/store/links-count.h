@@ -7,6 +7,7 @@
 #include "core/sweep.h"
 #include "store.h"
 
+gboolean hf_links_strange (HfStore *store, int dir_fd, const char *commit);
 gboolean hf_links_count (HfStore *store, HfSweepTarget *const *targets, gsize n_targets,
                          const char **out_reason, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_links_count_no_more (HfInstallation *installation,

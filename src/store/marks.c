@@ -181,7 +181,9 @@ mark_deployment (HfMarks *marks, const char *path, int dir_fd, GError **error)
   g_autoptr (HfDeploymentInfo) info = hf_deployment_read (dir_fd, &failed);
   hf_autofd int pins_fd = hf_open_beneath (dir_fd, HF_PINS_DIR, O_RDONLY | O_DIRECTORY, 0);
   /* Of one whose deletion began, the commit may be stored while its tree has gone. */
-  marks->copies |= info != NULL && (info->copies || state == HF_STATE_DELETING);
+  marks->copies |= info != NULL
+                   && (info->copies || state == HF_STATE_DELETING
+                       || hf_links_strange (marks->store, dir_fd, info->commit));
   if (info != NULL && hf_marks_walk (marks, pins_fd, info->commit, &failed))
     return TRUE;
   return hf_throw (error, HF_ERROR_DAMAGED,

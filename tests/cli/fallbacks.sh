@@ -161,6 +161,34 @@ copied() {
 }
 promise 'in an installation that was copied without its links' copied
 
+# What is removed was installed after that, and is linked; what was copied is not.
+copied_before() {
+  installed archive-1 "$OTHER"
+  cp -r "$INST" "$T/copied"
+  INST=$T/copied
+  hf install test "$HELLO"
+  hf uninstall "$HELLO"
+  expect 0 hf sweep --json
+  equal "$(json 'd["full"]')" true
+  matches "$(json 'd["full_reason"]')" copied
+  repository_is_whole
+  hf repair
+  hf install test "$HELLO"
+  hf uninstall "$HELLO"
+  swept
+  needs_no_fallback
+}
+promise 'and of what was installed there afterwards, too, until what was copied is linked again' copied_before
+
+copied_with_links() {
+  installed archive-1 "$HELLO" "$OTHER"
+  cp -a "$INST" "$T/copied"
+  INST=$T/copied
+  falls_back copied
+  needs_no_fallback
+}
+promise 'once, if it was copied with its links' copied_with_links
+
 foreign_ref() {
   installed archive-1 "$HELLO" "$OTHER"
   ostree --repo="$INST/repo" refs --create=mine "$(ostree --repo="$FIXTURES/archive-1" rev-parse "$OTHER")"

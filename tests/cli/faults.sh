@@ -17,7 +17,7 @@ each_failing() {
   local call=$1 regex=$2 errors=$3 then=$4 start=$INST error when
   local -a calls
   shift 4
-  cp -a "$start" "$T/probe"
+  copy_installation "$start" "$T/probe"
   INST=$T/probe
   mapfile -t calls < <(calls_to "$call" "$regex" "$HOLDFAST" --installation="$INST" "$@")
   rm -r "$INST"
@@ -25,7 +25,7 @@ each_failing() {
   INST=$T/copy
   for when in "${calls[@]}"; do
     for error in $errors; do
-      cp -a "$start" "$INST"
+      copy_installation "$start" "$INST"
       echo "$call $when fails with $error"
       # Threads share work as it comes, so that one of them may have fewer calls than when they were counted.
       for _ in 1 2 3 4 5; do
@@ -175,7 +175,7 @@ promise 'refs that cannot be listed are looked at by the next sweep' \
 pruned_fails() { # SYSTEM-CALL REGEX ERRORS
   two_images
   hf uninstall "$HELLO"
-  cp -a "$INST" "$T/probe"
+  copy_installation "$INST" "$T/probe"
   local first
   first=$(calls_to unlinkat 'pins>, "[0-9a-f]{64}' "$HOLDFAST" --installation="$T/probe" sweep | head -1)
   rm -r "$T/probe"

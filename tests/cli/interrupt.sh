@@ -78,7 +78,7 @@ killed_at() { # COMMAND SYSTEM-CALL:WHEN...
   shift
   INST=$T/copy
   for point in "$@"; do
-    cp -a "$start" "$INST"
+    copy_installation "$start" "$INST"
     status=0
     traced -o /dev/null -e "trace=${point%:*}" \
       -e "inject=${point%:*}:signal=KILL:when=${point#*:}" \

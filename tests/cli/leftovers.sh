@@ -68,7 +68,7 @@ pruned_entry() {
   installed archive-1 "$HELLO" "$OTHER"
   hf uninstall "$HELLO"
   local -a falls
-  cp -a "$INST" "$T/probe"
+  copy_installation "$INST" "$T/probe"
   after_change 0 "$T/probe" >"$T/probe.out"
   mapfile -t falls < <(grep -n '^fchmod .*/deployment$' "$T/changes" | cut -d: -f1)
   equal "${#falls[@]}" 2 'how often its state falls'
@@ -137,7 +137,7 @@ commit_of_two_entries() {
   local when start=$INST
   for when in $(seq 6); do # each entry changes its state twice
     INST=$T/copy
-    cp -a "$start" "$INST"
+    copy_installation "$start" "$INST"
     expect 137 inject "fchmod:signal=KILL:when=$when" taskset --cpu-list "$(one_processor)" \
       "$HOLDFAST" --installation="$INST" sweep
     ostree --repo="$INST/repo" fsck >"$T/fsck" 2>&1 || { cat "$T/fsck" >&2; fail "killed at $when"; }
@@ -223,7 +223,7 @@ dying_commit() {
   installed archive-1 "$HELLO" "$OTHER"
   ostree --repo="$INST/repo" refs --create=mine "$(ostree --repo="$REMOTE" rev-parse "$OTHER")"
   hf uninstall "$HELLO"
-  cp -a "$INST" "$T/probe"
+  copy_installation "$INST" "$T/probe"
   local when
   when=$(calls_to unlinkat '/repo/objects' "$HOLDFAST" --installation="$T/probe" sweep | head -1)
   expect 137 inject "unlinkat:signal=KILL:when=$when" "$HOLDFAST" --installation="$INST" sweep

@@ -239,7 +239,7 @@ damaged_after() {
   keep_nothing
   hf sweep
   mkdir "$T/copy"
-  cp -a "$INST" "$T/copy/inst"
+  copy_installation "$INST" "$T/copy/inst"
   INST=$T/copy/inst OPERATION=none reference "$T/undamaged"
   D=$(deployment_of "$NEW")
   "$@"

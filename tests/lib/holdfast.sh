@@ -110,6 +110,14 @@ publish() {
   cp -a "$FIXTURES/$1/." "$REMOTE/"
 }
 
+# copy_installation FROM TO: its links stay links, and it is not taken for a copy.
+copy_installation() {
+  local lock=$2/repo/.lock birth
+  cp -a "$1" "$2"
+  birth=$(stat -c %.9W "$lock")
+  touch -d "@$(($(stat -c %i "$lock") & 0x7fffffff)).${birth#*.}" "$lock"
+}
+
 commit_of() { # TREE
   cat "$FIXTURES/$1.commit"
 }

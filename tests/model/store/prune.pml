@@ -3,7 +3,7 @@
  * Which objects go with an entry: release.c, prune-fast.c, prune-full.c, marks.c.
  */
 
-/* has_strange_pin */
+/* hf_links_strange */
 #define strange(e) (store[commit_of(e)] != 0 && links(e, commit_of(e)) != store[commit_of(e)])
 
 #define needs_nothing(e)                                                                           \
