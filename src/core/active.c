@@ -15,6 +15,30 @@
 #include <unistd.h>
 
 /**
+ * hf_active_look:
+ * @branch_fd: a branch directory
+ * @out: (out) (transfer full) (nullable): the name of its active deployment, or %NULL if there is none
+ *
+ * Locks: none; under `lock` the answer stays true.
+ *
+ * Returns: %FALSE with %HF_ERROR_DAMAGED if `active` is not what we make, which no crash leaves, or another
+ *   error
+ */
+gboolean
+hf_active_look (int branch_fd, char **out, GError **error)
+{
+  *out = NULL;
+  g_autofree char *target = hf_link_read (branch_fd, HF_ACTIVE_LINK);
+  if (target == NULL && errno != EINVAL)
+    return errno == ENOENT || hf_throw_errno (error, "Cannot read it");
+  if (target == NULL || !hf_deployment_name_parse (target, NULL, NULL))
+    return hf_throw (error, HF_ERROR_DAMAGED,
+                     "it is no link to a deployment: `holdfast repair` makes it one");
+  *out = g_steal_pointer (&target);
+  return TRUE;
+}
+
+/**
  * hf_active_read:
  * @installation: an installation
  * @ref: a ref
@@ -29,19 +53,19 @@ gboolean
 hf_active_read (HfInstallation *installation, const HfRef *ref, char **out, GError **error)
 {
   *out = NULL;
+  g_autoptr (GError) failed = NULL;
+  g_autofree char *target = NULL;
   hf_autofd int branch_fd
       = hf_open_beneath (installation->deploy_fd, ref->full, O_PATH | O_DIRECTORY, 0);
   if (branch_fd < 0)
     return errno == ENOENT
            || hf_throw_errno (error, "Cannot open %s of %s", ref->full, installation->path);
-  g_autofree char *target = hf_link_read (branch_fd, HF_ACTIVE_LINK);
-  if (target == NULL)
-    return errno == ENOENT
-           || hf_throw_errno (error, "Cannot read %s/%s of %s", ref->full, HF_ACTIVE_LINK,
-                              installation->path);
-  if (!hf_deployment_name_parse (target, NULL, NULL))
-    return hf_throw (error, HF_ERROR_DAMAGED, "%s/%s of %s does not name a deployment", ref->full,
-                     HF_ACTIVE_LINK, installation->path);
+  if (!hf_active_look (branch_fd, &target, &failed))
+    {
+      g_propagate_prefixed_error (error, g_steal_pointer (&failed), "%s/%s of %s: ", ref->full,
+                                  HF_ACTIVE_LINK, installation->path);
+      return FALSE;
+    }
   *out = g_steal_pointer (&target);
   return TRUE;
 }

@@ -9,6 +9,7 @@
 #include "installation.h"
 #include "ref.h"
 
+gboolean hf_active_look (int branch_fd, char **out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_active_read (HfInstallation *installation, const HfRef *ref, char **out,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_active_set (int branch_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;

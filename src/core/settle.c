@@ -183,11 +183,12 @@ settle_active (Settling *settling, const HfRef *ref, int branch_fd, char **out_n
   hf_autofd int fd = -1;
   HfDeploymentState state = HF_STATE_ABSENT;
   (void)hf_ledger_unlink (settling->installation->ledger, branch_fd, HF_ACTIVE_LINK_NEW, 0);
-  g_autofree char *name = hf_link_read (branch_fd, HF_ACTIVE_LINK);
+  g_autofree char *name = NULL;
+  if (!hf_active_look (branch_fd, &name, error))
+    return FALSE;
   if (name == NULL)
-    return errno == ENOENT
-           || hf_throw_errno (error, "Cannot read %s of %s", HF_ACTIVE_LINK, ref->full);
-  if (hf_deployment_name_parse (name, NULL, NULL) && !look_at (branch_fd, name, &fd, &state, error))
+    return TRUE;
+  if (!look_at (branch_fd, name, &fd, &state, error))
     return FALSE;
   if (fd >= 0 && hf_state_in_service (state))
     {
@@ -226,8 +227,17 @@ settle_branch (const HfRef *ref, int branch_fd, gpointer data, GError **error)
 {
   Settling *settling = data;
   g_autofree char *active = NULL;
-  if (!settle_active (settling, ref, branch_fd, &active, error))
-    return FALSE;
+  g_autoptr (GError) failed = NULL;
+  if (!settle_active (settling, ref, branch_fd, &active, &failed))
+    {
+      /* No crash has left it so, and nothing tells what is in service: all of it stays, and the mark until
+       * somebody has mended it.  A sweep says so. */
+      settling->pending |= hf_error_is (failed, HF_ERROR_DAMAGED);
+      if (hf_error_is (failed, HF_ERROR_DAMAGED))
+        return TRUE;
+      g_propagate_error (error, g_steal_pointer (&failed));
+      return FALSE;
+    }
   g_autoptr (GPtrArray) names = hf_branch_deployments (branch_fd, error);
   if (names == NULL)
     return FALSE;

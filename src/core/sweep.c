@@ -7,6 +7,7 @@
  */
 #include "sweep-private.h"
 
+#include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/lock-wait.h"
@@ -140,6 +141,29 @@ settle_if_marked (HfSweepRun *sweep, GError **error)
     return TRUE;
   return sweep->leaving != NULL ? hf_settle_look (sweep->installation, sweep->leaving, error)
                                 : hf_settle (sweep->installation, error);
+}
+
+/* Settling has passed it over: it stays, with the mark, until somebody has mended it. */
+static gboolean
+report_active (const HfRef *ref, int branch_fd, gpointer data, GError **error)
+{
+  HfSweepRun *sweep = data;
+  g_autofree char *active = NULL;
+  g_autoptr (GError) failed = NULL;
+  if (hf_active_look (branch_fd, &active, &failed) || !hf_error_is (failed, HF_ERROR_DAMAGED))
+    return TRUE;
+  g_autofree char *path = g_strconcat (HF_DEPLOY_DIR "/", ref->full, "/" HF_ACTIVE_LINK, NULL);
+  g_autoptr (HfTrashEntry) entry = hf_trash_entry_new_at (sweep->installation, path);
+  hf_sweep_report_damaged (sweep->report, entry, failed);
+  return TRUE;
+}
+
+static gboolean
+report_unsettled (HfSweepRun *sweep, GError **error)
+{
+  gboolean marked;
+  return hf_unsettled_is_marked (sweep->installation, &marked, error)
+         && (!marked || hf_branches_visit (sweep->installation, report_active, sweep, error));
 }
 
 static gboolean
@@ -337,7 +361,8 @@ prepare (HfSweepRun *sweep, GError **error)
     return FALSE;
   sweep->report->bad_roots = hf_keep_warn (sweep->keep, sweep->report->warnings);
   return hf_roots_drop_ended (sweep->installation, sweep->keep->roots, sweep->leaving, error)
-         && hf_keep_refresh (sweep->keep, error) && settle_if_marked (sweep, error);
+         && hf_keep_refresh (sweep->keep, error) && settle_if_marked (sweep, error)
+         && report_unsettled (sweep, error);
 }
 
 /**

@@ -19,7 +19,9 @@
 #include "core/trash.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /**
  * hf_repair_wants:
@@ -81,6 +83,29 @@ make_active (int branch_fd, const char *name, GError **error)
          && hf_held_drop_stale (branch_fd, name, NULL, error);
 }
 
+/* The link and what is in its place change places in one step: with the mark set, whoever found neither would take
+ * the ref for one that was being removed. */
+static gboolean
+replace_directory (int branch_fd, const char *name, GError **error)
+{
+  (void)unlinkat (branch_fd, HF_ACTIVE_LINK_NEW, 0);
+  if (symlinkat (name, branch_fd, HF_ACTIVE_LINK_NEW) != 0
+      || renameat2 (branch_fd, HF_ACTIVE_LINK_NEW, branch_fd, HF_ACTIVE_LINK, RENAME_EXCHANGE) != 0)
+    return hf_throw_at (error, "Cannot replace", branch_fd, HF_ACTIVE_LINK);
+  if (!hf_dir_sync (branch_fd, ".", error))
+    return FALSE;
+  return unlinkat (branch_fd, HF_ACTIVE_LINK_NEW, AT_REMOVEDIR) == 0
+         || hf_throw_at (error, "Cannot remove", branch_fd, HF_ACTIVE_LINK_NEW);
+}
+
+static gboolean
+is_empty (int branch_fd, const char *path)
+{
+  g_autoptr (DIR) dir = hf_dir_open (branch_fd, path, NULL);
+  const struct dirent *entry = NULL;
+  return dir != NULL && hf_dir_next (dir, &entry, NULL) && entry == NULL;
+}
+
 static gboolean
 mend_link (HfRepair *repair, const HfRef *ref, int branch_fd, GError **error)
 {
@@ -98,10 +123,12 @@ mend_link (HfRepair *repair, const HfRef *ref, int branch_fd, GError **error)
       return FALSE;
     }
   g_autofree char *thing = g_strconcat (HF_DEPLOY_DIR "/", ref->full, "/" HF_ACTIVE_LINK, NULL);
-  if (fstatat (branch_fd, HF_ACTIVE_LINK, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR (st.st_mode))
+  gboolean directory
+      = fstatat (branch_fd, HF_ACTIVE_LINK, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR (st.st_mode);
+  if (directory && !is_empty (branch_fd, HF_ACTIVE_LINK))
     {
       (void)hf_repair_find_left (repair, thing, N_ ("is a directory"),
-                                 N_ ("move it away; the next repair makes the link"));
+                                 N_ ("move away what is in it; the next repair makes the link"));
       return TRUE;
     }
   if (name == NULL)
@@ -119,7 +146,8 @@ mend_link (HfRepair *repair, const HfRef *ref, int branch_fd, GError **error)
   HfFinding *finding = hf_repair_find (repair, thing, cause, mending);
   if (repair->options.dry_run)
     return TRUE;
-  (void)!make_active (branch_fd, name, &failed);
+  (void)!((!directory || replace_directory (branch_fd, name, &failed))
+          && make_active (branch_fd, name, &failed));
   hf_finding_settle (finding, failed);
   return TRUE;
 }
@@ -161,8 +189,13 @@ mend_branch (const HfRef *ref, int branch_fd, gpointer data, GError **error)
   g_autofree char *active = hf_link_read (branch_fd, HF_ACTIVE_LINK);
   if (active != NULL && hf_deployment_name_parse (active, NULL, NULL))
     mend_state (repair, ref, branch_fd, active);
-  return hf_unsettled_is_marked (repair->store->installation, &marked, error)
-         && (marked || mend_link (repair, ref, branch_fd, error));
+  g_autoptr (GError) damaged = NULL;
+  g_autofree char *name = NULL;
+  if (!hf_unsettled_is_marked (repair->store->installation, &marked, error))
+    return FALSE;
+  gboolean settles
+      = hf_active_look (branch_fd, &name, &damaged) || !hf_error_is (damaged, HF_ERROR_DAMAGED);
+  return (marked && settles) || mend_link (repair, ref, branch_fd, error);
 }
 
 /* Deployments out of service in place keep the mark set until a sweep gets them. */

@@ -241,6 +241,52 @@ dying_commit() {
 }
 promise 'a commit goes before what it reaches, also if links did not tell at first' dying_commit
 
+# --- A ref whose `active` is none -------------------------------------------------------------------
+
+# Nobody is kept from changing anything else, also while every change has to look through deploy/.
+strange_active() { # COMMAND...
+  installed archive-1 "$HELLO" "$OTHER"
+  local other active=$INST/deploy/$OTHER/active
+  other=$(deployment_of "$OTHER")
+  rm "$active"
+  (cd "${active%/*}" && "$@")
+  chmod +t "$INST/deploy"
+  expect 0 hf uninstall "$HELLO"
+  expect 5 hf sweep
+  grep "^Damaged deploy/$OTHER/active: .*: \`holdfast repair\` " "$T/out" >/dev/null
+  [ -z "$(ls "$INST/removed")" ] || fail 'what was uninstalled is there still'
+  expect 0 hf install test "$HELLO"
+  expect 3 hf run --command=true "$OTHER"
+  grep ': .holdfast repair. makes it one' "$T/err" >/dev/null
+  [ -e "$other/.ref" ] || fail 'the deployment of the damaged ref is not where it was'
+  if [ -d "$active" ]; then
+    touch "$active/something"
+    expect 5 hf repair
+    grep 'active: is a directory: move away what is in it' "$T/out" >/dev/null
+    rm "$active/something"
+  fi
+  expect 0 hf repair
+  equal "$(deployment_of "$OTHER")" "$other"
+  expect 0 hf run --command=true "$OTHER"
+  equal "$(stat -c %A "$INST/deploy" | cut -c10)" x 'the mark'
+  hf uninstall "$OTHER"
+  swept
+}
+promise 'an active that is a file harms only its own ref, with the mark set, too' \
+  strange_active touch active
+promise 'and so does one that is a directory' strange_active mkdir active
+promise 'and one that leads elsewhere' strange_active ln -s /nowhere active
+
+strange_active_uninstalled() {
+  installed archive-1 "$OTHER"
+  ln -sfn /nowhere "$INST/deploy/$OTHER/active"
+  chmod +t "$INST/deploy"
+  hf uninstall "$OTHER"
+  swept
+  nothing_stays
+}
+promise 'such a ref can be uninstalled' strange_active_uninstalled
+
 # --- Counting ---------------------------------------------------------------------------------------
 
 counts() { # OPTION...

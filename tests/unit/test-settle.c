@@ -115,6 +115,20 @@ test_active_dangles (Fixture *fixture, gconstpointer target)
   g_assert_false (is_marked (fixture->installation));
 }
 
+/* No crash leaves such a link, so what lies beside it is not what one has left. */
+static void
+test_active_elsewhere (Fixture *fixture, gconstpointer target)
+{
+  g_autofree char *name = deploy (fixture->installation, APP, 'a');
+  g_autofree char *path = deployed_path (APP, name);
+  g_autofree char *other = deploy_orphan (fixture->installation, OTHER, 'b', HF_STATE_COMPLETE);
+  set_active (fixture, target);
+  settle_twice (fixture);
+  g_assert_cmpuint (state_at (fixture->installation, path), ==, HF_STATE_SETTLED);
+  assert_removed (fixture, strrchr (other, '/') + 1);
+  g_assert_true (is_marked (fixture->installation));
+}
+
 static void
 test_retired (Fixture *fixture, gconstpointer data)
 {
@@ -280,7 +294,8 @@ main (int argc, char **argv)
   ADD ("an active that forwards goes and the entry stays", NULL, test_active_forwards);
   ADD ("what cannot be looked at stays in service", NULL, test_few_descriptors);
   ADD ("an active that dangles goes", DEAD, test_active_dangles);
-  ADD ("an active that leads elsewhere goes", "../../../../../etc", test_active_dangles);
+  ADD ("an active that leads elsewhere keeps what is beside it", "../../../../../etc",
+       test_active_elsewhere);
   ADD ("what is out of service in place waits with the mark set", NULL, test_retired);
   ADD ("a forwarding link goes with its entry and not before", NULL, test_forwarding);
   ADD ("an empty branch goes with what is above it", NULL, test_empty);
