@@ -107,6 +107,10 @@ open_foreign (HfImport *import, const char *checksum, const char *path, ForeignF
   g_autoptr (GFileInfo) info = NULL;
   g_autoptr (GVariant) xattrs = NULL;
   guint64 length;
+  gboolean archived = ostree_repo_get_mode (import->params.foreign) == OSTREE_REPO_MODE_ARCHIVE;
+  if (!hf_object_is_plain (import->params.foreign, checksum,
+                           archived ? ARCHIVED_SUFFIX : HF_SUFFIX_FILE))
+    return throw_damaged (import, checksum, path, N_ ("it is no file"), error);
   if (!load_foreign (import, checksum, &contents, &info, &xattrs, &failed))
     return throw_damaged (import, checksum, path, failed->message, error);
   if (!check_canonical (import, info, xattrs, path, error))
@@ -218,6 +222,8 @@ load_metadata (HfImport *import, OstreeObjectType type, const char *checksum, GB
   g_autoptr (GVariant) variant = NULL;
   OstreeRepo *foreign = import->params.foreign;
   gboolean detached = type == OSTREE_OBJECT_TYPE_COMMIT_META;
+  if (!hf_object_is_plain (foreign, checksum, hf_object_suffix (type)))
+    return throw_damaged (import, checksum, hf_object_suffix (type), N_ ("it is no file"), error);
   gboolean loaded
       = detached
             ? ostree_repo_read_commit_detached_metadata (foreign, checksum, &variant, NULL, &failed)

@@ -68,6 +68,27 @@ hf_checksum_to_bytes (const char *checksum, guint8 *out)
 }
 
 /**
+ * hf_object_is_plain:
+ * @repo: any repository
+ * @checksum: an object
+ * @suffix: its type, as in file names there
+ *
+ * Said before libostree opens it, which would wait for ever for who writes into a pipe.
+ *
+ * Returns: whether it is a file, or not there; of content, a symlink will do, too
+ */
+gboolean
+hf_object_is_plain (OstreeRepo *repo, const char *checksum, const char *suffix)
+{
+  struct stat st;
+  HfObjectPath loose;
+  hf_object_loose_path (loose, checksum, suffix);
+  g_autofree char *path = g_strconcat (HF_OBJECTS_DIR "/", loose, NULL);
+  return fstatat (ostree_repo_get_dfd (repo), path, &st, AT_SYMLINK_NOFOLLOW) != 0
+         || S_ISREG (st.st_mode) || (S_ISLNK (st.st_mode) && strcmp (suffix, HF_SUFFIX_FILE) == 0);
+}
+
+/**
  * hf_object_name_parse:
  * @name: a file name in objects/@prefix or, with an empty @prefix, in pins/
  * @prefix: the digits that come before it

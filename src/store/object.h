@@ -25,6 +25,7 @@ typedef char HfObjectPath[HF_OBJECT_PATH_SIZE];
 void hf_object_loose_path (HfObjectPath out, const char *checksum, const char *suffix);
 void hf_object_pin_name (HfObjectPath out, const char *checksum, const char *suffix);
 const char *hf_object_suffix (OstreeObjectType type);
+gboolean hf_object_is_plain (OstreeRepo *repo, const char *checksum, const char *suffix);
 gboolean hf_object_name_parse (const char *name, const char *prefix, guint8 *out_checksum,
                                const char **out_suffix);
 void hf_checksum_to_bytes (const char *checksum, guint8 *out);

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/language.h"
+#include "object.h"
 #include "scratch.h"
 
 #include <fcntl.h>
@@ -199,6 +200,13 @@ hf_commit_load (OstreeRepo *repo, const char *checksum, const HfRef *ref, GBytes
   g_autoptr (GError) failed = NULL;
   g_autoptr (GVariant) commit = NULL;
   g_autoptr (GVariant) detached = NULL;
+  if (!hf_object_is_plain (repo, checksum, HF_SUFFIX_COMMIT)
+      || !hf_object_is_plain (repo, checksum, HF_SUFFIX_COMMIT_META))
+    {
+      (void)hf_throw (error, HF_ERROR_UNTRUSTED, "Commit %.12s of %s is damaged: it is no file",
+                      checksum, ref->full);
+      return NULL;
+    }
   if (!ostree_repo_load_variant (repo, OSTREE_OBJECT_TYPE_COMMIT, checksum, &commit, &failed)
       || !ostree_repo_read_commit_detached_metadata (repo, checksum, &detached, NULL, &failed))
     {

@@ -267,4 +267,18 @@ hostile_but_whole() {
 }
 promise 'an image of hostile names, modes and depth installs and goes again' hostile_but_whole
 
+# Whoever opens one to read waits for a writer, and an import would have the repository locked meanwhile.
+pipe_for_object() { # SUFFIX
+  installed archive-1
+  local object
+  object=$(find "$REMOTE/objects" -name "*.$1" | sort | head -1)
+  rm "$object"
+  mkfifo "$object"
+  expect_error 6 'is damaged.*it is no file' timeout "$READ_LIMIT" \
+    "$HOLDFAST" --installation="$INST" install test "$HELLO" "$OTHER" "$PLATFORM"
+}
+for suffix in filez dirtree dirmeta commit; do
+  promise "a pipe in the place of a $suffix is refused" pipe_for_object $suffix
+done
+
 finish
