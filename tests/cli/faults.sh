@@ -34,7 +34,7 @@ each_failing() {
           >"$T/out" 2>"$T/err" || STATUS=$?
         ! grep -F '(INJECTED)' "$T/injected" >/dev/null || break
         rm -r "$INST"
-        cp -a "$start" "$INST"
+        copy_installation "$start" "$INST"
       done
       grep -F '(INJECTED)' "$T/injected" >/dev/null || fail 'it did not come to that call'
       "$then"

@@ -112,8 +112,11 @@ publish() {
 
 # copy_installation FROM TO: its links stay links, and it is not taken for a copy.
 copy_installation() {
-  local lock=$2/repo/.lock birth
   cp -a "$1" "$2"
+  is_no_copy "$2"
+}
+is_no_copy() { # INSTALLATION
+  local lock=$1/repo/.lock birth
   birth=$(stat -c %.9W "$lock")
   touch -d "@$(($(stat -c %i "$lock") & 0x7fffffff)).${birth#*.}" "$lock"
 }

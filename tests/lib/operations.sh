@@ -148,6 +148,7 @@ declare -A SAYS=(
 # A copy of $T/start: the installation and what lies beside it.
 copy_start() {
   cp -a "$T/start" "$T/copy"
+  is_no_copy "$T/copy/inst"
 }
 
 # reference FILE: the names after a sweep, and in the end the copy has gone.
