@@ -91,11 +91,11 @@ replace_directory (int branch_fd, const char *name, GError **error)
   (void)unlinkat (branch_fd, HF_ACTIVE_LINK_NEW, 0);
   if (symlinkat (name, branch_fd, HF_ACTIVE_LINK_NEW) != 0
       || renameat2 (branch_fd, HF_ACTIVE_LINK_NEW, branch_fd, HF_ACTIVE_LINK, RENAME_EXCHANGE) != 0)
-    return hf_throw_at (error, "Cannot replace", branch_fd, HF_ACTIVE_LINK);
+    return hf_throw_at (error, "Cannot replace %s", branch_fd, HF_ACTIVE_LINK);
   if (!hf_dir_sync (branch_fd, ".", error))
     return FALSE;
   return unlinkat (branch_fd, HF_ACTIVE_LINK_NEW, AT_REMOVEDIR) == 0
-         || hf_throw_at (error, "Cannot remove", branch_fd, HF_ACTIVE_LINK_NEW);
+         || hf_throw_at (error, "Cannot remove %s", branch_fd, HF_ACTIVE_LINK_NEW);
 }
 
 static gboolean
