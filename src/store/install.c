@@ -7,6 +7,7 @@
 #include "install.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "build.h"
 #include "core/active.h"
 #include "core/deployed.h"
@@ -135,7 +136,7 @@ install_runtime (Wanted *wanted, const HfRef *runtime, GError **error)
     return TRUE;
   if (!hf_mask_check (store->installation, runtime, error))
     {
-      g_prefix_error (error, "%s needs a runtime: ", wanted->ref->full);
+      g_prefix_error (error, _ ("%s needs a runtime: "), wanted->ref->full);
       return FALSE;
     }
   if (!hf_remote_find (store, wanted->remote->name, runtime, &remote, &found, cancellable, &failed))
