@@ -164,8 +164,12 @@ hf_held_drop_stale (int branch_fd, const char *active, HfLedger *ledger, GError 
 {
   g_autofree char *announced = hf_link_read (branch_fd, HF_HELD_LINK_NEW);
   if (announced != NULL && g_strcmp0 (announced, active) == 0)
-    return hf_ledger_is_dry (ledger)
-           || rename_link (branch_fd, HF_HELD_LINK_NEW, HF_HELD_LINK, error);
+    {
+      /* What is renamed over is freed, too, and to be told.  A crash here leaves the one that counts. */
+      (void)hf_ledger_unlink (ledger, branch_fd, HF_HELD_LINK, 0);
+      return hf_ledger_is_dry (ledger)
+             || rename_link (branch_fd, HF_HELD_LINK_NEW, HF_HELD_LINK, error);
+    }
   (void)hf_ledger_unlink (ledger, branch_fd, HF_HELD_LINK_NEW, 0);
   g_autofree char *held = hf_link_read (branch_fd, HF_HELD_LINK);
   if (held == NULL || g_strcmp0 (held, active) == 0)
