@@ -118,7 +118,7 @@ signals_reach_it() { # SIGNAL
   mkfifo "$T/report"
   mkfifo "$T/in" "$T/said"
   "$TOOLS/await-stop" "$T/report" "$HOLDFAST" --installation="$INST" run --command=bash \
-    org.example.Hello -c "trap 'echo got $1; exit 7' $1; sleep infinity & echo ready; wait" \
+    org.example.Hello -c "trap 'kill \$!; echo got $1; exit 7' $1; sleep infinity & echo ready; wait" \
     <"$T/in" >"$T/said" 2>"$T/errors" &
   local launch=$! in said report pid
   started $launch
@@ -165,7 +165,7 @@ promise 'a terminal works' a_terminal_works
 interrupted_at_a_terminal() {
   installed archive-1 "$HELLO"
   /usr/bin/python3 - "$HOLDFAST" --installation="$INST" run --command=bash org.example.Hello -c \
-    'trap "echo interrupted; exit 9" INT; echo ready; read -r _; read -r _' <<'EOF' >"$T/typed" || equal $? 9
+    'trap "kill \$!; echo interrupted; exit 9" INT; sleep infinity & echo ready; wait' <<'EOF' >"$T/typed" || equal $? 9
 import os, pty, sys
 pid, terminal = pty.fork()
 if pid == 0:
