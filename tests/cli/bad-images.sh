@@ -271,7 +271,7 @@ promise 'an image of hostile names, modes and depth installs and goes again' hos
 pipe_for_object() { # SUFFIX
   installed archive-1
   local object
-  object=$(find "$REMOTE/objects" -name "*.$1" | sort | head -1)
+  object=$(find "$REMOTE/objects" -name "*.$1" | sort | sed -n 1p)
   rm "$object"
   mkfifo "$object"
   expect_error 6 'is damaged.*it is no file' timeout "$READ_LIMIT" \
