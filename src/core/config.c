@@ -240,7 +240,10 @@ change_patterns (HfInstallation *installation, const char *key, const char *patt
     g_ptr_array_add (patterns, (gpointer)pattern);
   g_ptr_array_add (patterns, NULL);
   g_autofree char *value = g_strjoinv (";", (char **)patterns->pdata);
-  g_key_file_set_string (keyfile, GROUP, key, value);
+  if (*value != '\0')
+    g_key_file_set_string (keyfile, GROUP, key, value);
+  else
+    (void)g_key_file_remove_key (keyfile, GROUP, key, NULL);
   return apply (installation, keyfile, error);
 }
 

@@ -57,6 +57,9 @@ test_pin (Fixture *fixture, gconstpointer data)
   g_assert_true (drop (fixture, RUNTIME));
   g_assert_false (drop (fixture, RUNTIME));
   assert_pins (fixture, "");
+  gboolean is_default;
+  g_autofree char *configured = hf_config_get (fixture->installation, "pinned", &is_default, NULL);
+  g_assert_true (is_default);
 }
 
 /* Somebody's own pattern says more than that one ref, and is his to take off. */
