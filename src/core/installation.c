@@ -42,6 +42,18 @@ hf_installation_parts (gsize *out_n)
   return parts;
 }
 
+/* A relative path in the environment is to be ignored, see the XDG Base Directory Specification: it would make
+ * another installation of every directory that somebody works in. */
+static char *
+user_data_dir (void)
+{
+  const char *data = g_get_user_data_dir (), *home = g_get_home_dir ();
+  if (g_path_is_absolute (data))
+    return g_strdup (data);
+  const struct passwd *user = g_path_is_absolute (home) ? NULL : getpwuid (geteuid ());
+  return g_build_filename (user != NULL ? user->pw_dir : home, ".local", "share", NULL);
+}
+
 /**
  * hf_installation_default_path:
  * @system: whether the system's installation is wanted, or the user's
@@ -51,8 +63,10 @@ hf_installation_parts (gsize *out_n)
 char *
 hf_installation_default_path (gboolean system)
 {
-  return system ? g_strdup (HF_SYSTEM_INSTALLATION)
-                : g_build_filename (g_get_user_data_dir (), HF_USER_INSTALLATION, NULL);
+  if (system)
+    return g_strdup (HF_SYSTEM_INSTALLATION);
+  g_autofree char *data = user_data_dir ();
+  return g_build_filename (data, HF_USER_INSTALLATION, NULL);
 }
 
 /**

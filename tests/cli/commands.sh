@@ -127,6 +127,10 @@ a_users_place() {
   unset XDG_DATA_HOME
   "$HOLDFAST" --user remote-add --no-verify test "$FIXTURES/archive-1"
   equal "$(cat "$HOME/.local/share/holdfast/format")" 1
+  # A relative one is no place.
+  matches "$(env -C "$T" XDG_DATA_HOME=. "$HOLDFAST" --user remotes)" "$FIXTURES/archive-1"
+  env -C "$T" HOME=. "$HOLDFAST" --user remotes >/dev/null
+  [ ! -e "$T/holdfast" ] && [ ! -e "$T/.local" ]
 }
 promise "the user's installation is where the specification says" a_users_place
 
