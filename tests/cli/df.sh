@@ -87,7 +87,7 @@ bars() {
   local width
   for width in 90 100 140; do
     on_a_terminal $width "$HOLDFAST" --installation="$INST" df >"$T/out"
-    grep '█' "$T/out" >/dev/null
+    grep '█' "$T/out" >/dev/null || fail "there is no bar: $(cat "$T/out")"
     test "$(wc -L <"$T/out")" -le $width
     ! grep -P '\x1b' "$T/out" || fail 'there are escape sequences'
   done
