@@ -325,19 +325,22 @@ check_free (HfInstallation *installation, const char *path, GError **error)
  * Those of other programs are theirs.
  *
  * Locks: needs `lock`, so that nobody is about to put something there.
+ *
+ * Returns: whether it is done; the mark has to stay if not
  */
-void
+gboolean
 hf_roots_prune (HfInstallation *installation)
 {
   (void)hf_ledger_unlink (installation->ledger, installation->root_fd,
                           HF_ROOTS_DIR "/" HF_ROOTS_OWN "/" HF_ROOT_FILE_NEW, 0);
-  /* On disk before the mark is cleared, after which nobody looks for it any more; btrfs syncs no more than
-   * it is asked to.  A failure leaves an empty directory, and no harm. */
   if (hf_ledger_unlink (installation->ledger, installation->root_fd, HF_ROOTS_DIR "/" HF_ROOTS_OWN,
                         AT_REMOVEDIR)
-          == 0
-      && !hf_ledger_is_dry (installation->ledger))
-    (void)!hf_dir_sync (installation->root_fd, HF_ROOTS_DIR, NULL);
+      != 0)
+    return errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST;
+  /* On disk before the mark is cleared, after which nobody looks for it any more; btrfs syncs no more than
+   * it is asked to. */
+  return hf_ledger_is_dry (installation->ledger)
+         || hf_dir_sync (installation->root_fd, HF_ROOTS_DIR, NULL);
 }
 
 /**
@@ -440,7 +443,7 @@ static gboolean
 drop (HfInstallation *installation, const char *path, const HfRef *ref, GPtrArray *leaving,
       GError **error)
 {
-  gboolean pending, dry = leaving != NULL;
+  gboolean pending = FALSE, dry = leaving != NULL;
   g_autofree char *file = g_strconcat (HF_ROOTS_DIR "/", path, NULL);
   g_autofree char *directory = g_path_get_dirname (file);
   if (!dry && !hf_change_begin (installation, &pending, error))
@@ -450,7 +453,7 @@ drop (HfInstallation *installation, const char *path, const HfRef *ref, GPtrArra
     return hf_throw_errno (error, "Cannot remove %s/%s", installation->path, file);
   if (!dry && !hf_dir_sync (installation->root_fd, directory, error))
     return FALSE;
-  hf_roots_prune (installation);
+  pending |= !hf_roots_prune (installation);
   /* Of one that made no sense nobody knows what it kept. */
   if (ref == NULL)
     return hf_settle (installation, error);

@@ -39,6 +39,6 @@ gboolean hf_root_remove (HfInstallation *installation, const char *path,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_roots_move (HfInstallation *installation, const char *from, const char *to,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
-void hf_roots_prune (HfInstallation *installation);
+gboolean hf_roots_prune (HfInstallation *installation) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_roots_drop_ended (HfInstallation *installation, HfRoots *roots, GPtrArray *leaving,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -251,13 +251,13 @@ settle_branch (const HfRef *ref, int branch_fd, gpointer data, GError **error)
          && (settling->leaving != NULL || hf_dir_sync (branch_fd, ".", error));
 }
 
-/* What was being written beside the deployments. */
-static void
+/* What was being written beside the deployments.  %FALSE if some of it may be left. */
+static gboolean
 drop_temporary (HfInstallation *installation)
 {
   (void)hf_ledger_unlink (installation->ledger, installation->root_fd, HF_CONFIG_FILE_NEW, 0);
-  hf_roots_prune (installation);
   hf_keyrings_prune (installation);
+  return hf_roots_prune (installation);
 }
 
 /**
@@ -285,7 +285,7 @@ hf_settle (HfInstallation *installation, GError **error)
     return FALSE;
   settling.pending |= !hf_exports_settle (installation);
   hf_branches_prune (installation);
-  drop_temporary (installation);
+  settling.pending |= !drop_temporary (installation);
   return hf_change_end (installation, settling.pending, error);
 }
 
@@ -310,7 +310,7 @@ hf_settle_look (HfInstallation *installation, GPtrArray *leaving, GError **error
   gboolean done = hf_branches_visit (installation, settle_branch, &settling, error);
   hf_retention_clear (&settling.retention);
   (void)!hf_exports_settle (installation);
-  drop_temporary (installation);
+  (void)!drop_temporary (installation);
   return done;
 }
 
