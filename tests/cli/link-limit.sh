@@ -7,6 +7,7 @@
 . "$(dirname "$0")/../lib/holdfast.sh"
 # shellcheck source-path=SCRIPTDIR source=../lib/file-systems.sh
 . "$(dirname "$0")/../lib/file-systems.sh"
+plain_only 'it shows what file systems do'
 private_mounts
 
 # same_files COUNT DIRECTORY: one file under so many names, spread over directories.
