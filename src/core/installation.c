@@ -50,8 +50,10 @@ user_data_dir (void)
   const char *data = g_get_user_data_dir (), *home = g_get_home_dir ();
   if (g_path_is_absolute (data))
     return g_strdup (data);
-  const struct passwd *user = g_path_is_absolute (home) ? NULL : getpwuid (geteuid ());
-  return g_build_filename (user != NULL ? user->pw_dir : home, ".local", "share", NULL);
+  if (g_path_is_absolute (home))
+    return g_build_filename (home, ".local", "share", NULL);
+  const struct passwd *user = getpwuid (geteuid ());
+  return g_build_filename ("/", user != NULL ? user->pw_dir : "", ".local", "share", NULL);
 }
 
 /**
