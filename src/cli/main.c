@@ -32,7 +32,7 @@ static const HfCommand commands[] = {
   { "remote-delete", NULL, "REMOTE", N_ ("Delete a remote"), STORE (hf_command_remote_delete),
     FALSE },
   { "remotes", "remote-list", NULL, N_ ("List the remotes"), STORE (hf_command_remotes), FALSE },
-  { "remote-ls", NULL, "REMOTE", N_ ("List the images of a remote"), STORE (hf_command_remote_ls),
+  { "remote-ls", NULL, "[REMOTE]", N_ ("List the images of remotes"), STORE (hf_command_remote_ls),
     FALSE },
   { "install", NULL, "[REMOTE] REF… | DIRECTORY | TARBALL", N_ ("Install images"),
     STORE (hf_command_install), TRUE },

@@ -3,9 +3,14 @@
  * holdfast ps: the instances that run now.
  */
 #include "base/language.h"
+#include "columns.h"
 #include "core/instances.h"
 #include "options.h"
 #include "output.h"
+
+#define DEFAULT_COLUMNS "pid,ref,commit,runtime,started"
+/* Where no installation was chosen. */
+#define WHERE_COLUMN ",installation"
 
 static int
 compare_instances (gconstpointer a, gconstpointer b)
@@ -16,26 +21,75 @@ compare_instances (gconstpointer a, gconstpointer b)
   return order != 0 ? order : (left->pid > right->pid) - (left->pid < right->pid);
 }
 
-/* The last column is for those who chose no installation. */
-static void
-print_table (const GPtrArray *instances, gboolean all)
+typedef struct
 {
-  static const char *const titles[] = { N_ ("PID"),     N_ ("Ref"),     N_ ("Commit"),
-                                        N_ ("Runtime"), N_ ("Started"), N_ ("Installation") };
+  const char *name;  /* as --columns has it */
+  const char *title; /* as people see it */
+  char *(*text) (const HfInstance *instance);
+} Column;
+
+static char *
+text_pid (const HfInstance *instance)
+{
+  return g_strdup_printf ("%" G_GINT64_FORMAT, instance->pid);
+}
+
+static char *
+text_ref (const HfInstance *instance)
+{
+  return g_strdup (instance->ref->full);
+}
+
+static char *
+text_commit (const HfInstance *instance)
+{
+  return hf_output_commit (instance->commit);
+}
+
+static char *
+text_runtime (const HfInstance *instance)
+{
+  return instance->runtime != NULL ? g_strdup (instance->runtime->full) : NULL;
+}
+
+static char *
+text_runtime_commit (const HfInstance *instance)
+{
+  return instance->runtime_commit != NULL ? hf_output_commit (instance->runtime_commit) : NULL;
+}
+
+static char *
+text_started (const HfInstance *instance)
+{
+  return hf_output_time ((gint64)instance->start);
+}
+
+static char *
+text_installation (const HfInstance *instance)
+{
+  return g_strdup (hf_output_installation (instance->installation));
+}
+
+static const Column table_columns[] = {
+  { "pid", N_ ("PID"), text_pid },
+  { "ref", N_ ("Ref"), text_ref },
+  { "commit", N_ ("Commit"), text_commit },
+  { "runtime", N_ ("Runtime"), text_runtime },
+  { "runtime-commit", N_ ("Runtime commit"), text_runtime_commit },
+  { "started", N_ ("Started"), text_started },
+  { "installation", N_ ("Installation"), text_installation },
+};
+static const HfColumns columns = HF_COLUMNS (table_columns);
+
+static void
+print_table (const GPtrArray *instances, const GPtrArray *chosen)
+{
   g_autoptr (HfTable) table = hf_table_new ();
-  for (gsize i = 0; i < G_N_ELEMENTS (titles) - (all ? 0 : 1); i++)
-    hf_table_add_column (table, titles[i]);
+  for (guint i = 0; i < chosen->len; i++)
+    hf_table_add_column (table, ((const Column *)chosen->pdata[i])->title);
   for (guint i = 0; i < instances->len; i++)
-    {
-      const HfInstance *instance = instances->pdata[i];
-      hf_table_take_cell (table, g_strdup_printf ("%" G_GINT64_FORMAT, instance->pid));
-      hf_table_add_cell (table, instance->ref->full);
-      hf_table_take_cell (table, hf_output_commit (instance->commit));
-      hf_table_add_cell (table, instance->runtime != NULL ? instance->runtime->full : NULL);
-      hf_table_take_cell (table, hf_output_time ((gint64)instance->start));
-      if (all)
-        hf_table_add_cell (table, hf_output_installation (instance->installation));
-    }
+    for (guint j = 0; j < chosen->len; j++)
+      hf_table_take_cell (table, ((const Column *)chosen->pdata[j])->text (instances->pdata[i]));
   hf_table_print (table);
 }
 
@@ -93,11 +147,24 @@ list_chosen (HfProgram *program, HfInstallation *installation, const GPtrArray *
 gboolean
 hf_command_ps (HfProgram *program, int argc, char **argv, int *status, GError **error)
 {
-  const HfSyntax syntax = { .max_arguments = 0 };
+  g_autofree char *wanted = NULL;
+  const GOptionEntry entries[] = {
+    { "columns", 0, 0, G_OPTION_ARG_STRING, &wanted, N_ ("What to show"), "COLUMN,…" },
+    G_OPTION_ENTRY_NULL,
+  };
+  g_autofree char *by_default
+      = g_strdup_printf (_ ("%s;\nand the installation, if none is chosen"), DEFAULT_COLUMNS);
+  g_autofree char *description = hf_columns_help (&columns, by_default);
+  const HfSyntax syntax = { .entries = entries, .description = description, .columns = &columns };
   if (!hf_options_parse (program, &syntax, &argc, &argv, error))
     return FALSE;
-
   gboolean all = program->scope == HF_SCOPE_DEFAULT;
+  if (wanted == NULL)
+    wanted = g_strconcat (DEFAULT_COLUMNS, all ? WHERE_COLUMN : NULL, NULL);
+  g_autoptr (GPtrArray) chosen = hf_columns_choose (&columns, wanted, error);
+  if (chosen == NULL)
+    return FALSE;
+
   g_autoptr (GPtrArray) installations = hf_program_open_all (program, error);
   if (installations == NULL)
     return FALSE;
@@ -112,6 +179,6 @@ hf_command_ps (HfProgram *program, int argc, char **argv, int *status, GError **
   g_ptr_array_sort (instances, compare_instances);
   if (program->json)
     return print_json (instances, error);
-  print_table (instances, all);
+  print_table (instances, chosen);
   return TRUE;
 }

@@ -13,7 +13,6 @@
 #include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/language.h"
 #include "base/ofd-lock.h"
 #include "branch.h"
 #include "exports.h"
@@ -289,13 +288,7 @@ static gboolean
 check_runtime (HfInstallation *installation, const Held *held, GError **error)
 {
   g_autoptr (HfDeploymentInfo) info = hf_deployment_read (held->dir_fd, error);
-  if (info == NULL || info->runtime == NULL)
-    return info != NULL;
-  g_autoptr (HfRef) runtime = hf_ref_parse (info->runtime, error);
-  gboolean found = runtime != NULL && hf_runtime_find (installation, runtime, error);
-  if (!found)
-    g_prefix_error (error, _ ("%s needs a runtime: "), info->ref->full);
-  return found;
+  return info != NULL && hf_runtime_check (installation, info, error);
 }
 
 /**

@@ -8,7 +8,6 @@
 #include "active.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/language.h"
 #include "exports.h"
 #include "layout.h"
 #include "lock.h"
@@ -24,15 +23,7 @@ check_runtime (HfInstallation *installation, int branch_fd, const char *name, GE
   if (fd < 0)
     return hf_throw_at (error, "Cannot open %s", branch_fd, name);
   g_autoptr (HfDeploymentInfo) info = hf_deployment_read (fd, error);
-  if (info == NULL || info->runtime == NULL)
-    return info != NULL;
-  g_autoptr (HfRef) runtime = hf_ref_parse (info->runtime, error);
-  if (runtime == NULL)
-    return FALSE;
-  gboolean found = hf_runtime_find (installation, runtime, error);
-  if (!found)
-    g_prefix_error (error, _ ("The earlier deployment needs a runtime: "));
-  return found;
+  return info != NULL && hf_runtime_check (installation, info, error);
 }
 
 /* The hold is announced first: it counts once `active` names the same, so that a crash in between changes

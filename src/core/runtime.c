@@ -45,6 +45,34 @@ hf_runtime_find (HfInstallation *installation, const HfRef *runtime, GError **er
   return FALSE;
 }
 
+/**
+ * hf_runtime_check:
+ * @installation: where an application is to be in service
+ * @app: its record
+ *
+ * Locks: as hf_runtime_find().
+ *
+ * Returns: %FALSE with %HF_ERROR_NOT_FOUND if what it needs is not there, or another error
+ */
+gboolean
+hf_runtime_check (HfInstallation *installation, const HfDeploymentInfo *app, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  if (app->runtime == NULL)
+    return TRUE;
+  g_autoptr (HfRef) runtime = hf_ref_parse (app->runtime, error);
+  if (runtime == NULL)
+    return FALSE;
+  if (hf_runtime_find (installation, runtime, &failed))
+    return TRUE;
+  if (hf_error_is (failed, HF_ERROR_NOT_FOUND))
+    return hf_throw (error, HF_ERROR_NOT_FOUND,
+                     "%s needs %s, which is not installed: try `holdfast install %s`",
+                     app->ref->full, runtime->full, runtime->full);
+  g_propagate_error (error, g_steal_pointer (&failed));
+  return FALSE;
+}
+
 static void
 dependent_free (gpointer data)
 {

@@ -18,4 +18,6 @@ typedef struct
 
 gboolean hf_runtime_find (HfInstallation *installation, const HfRef *runtime,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_runtime_check (HfInstallation *installation, const HfDeploymentInfo *app,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 GPtrArray *hf_runtime_dependents (HfInstallation *installation, GError **error);

@@ -44,6 +44,9 @@ ps_shows_what_runs() {
     "[[\"$HELLO\", \"$(commit_of hello-1)\", \"$PLATFORM\", \"$(commit_of platform-1)\"]]"
   matches "$(json 'd[0]["started"]')" '^[0-9]{10}$'
   matches "$(hf ps)" "$pid"
+  equal "$(hf ps --columns=runtime,runtime-commit,pid)" \
+    "$PLATFORM"$'\t'"$(commit_of platform-1)"$'\t'"$pid"
+  expect_error 2 nonesuch hf ps --columns=nonesuch
   end one
   await_free "$(deployment_of "$HELLO")/.ref"
   expect 0 hf ps --json

@@ -29,6 +29,35 @@ a_remote_tells_what_it_has() {
 }
 promise 'a remote tells which images it has' a_remote_tells_what_it_has
 
+all_remotes_tell() {
+  installed archive-1
+  cp -a "$REMOTE" "$T/second"
+  hf remote-add --no-verify second "$T/second"
+  expect 0 hf remote-ls
+  equal "$(cut -f1,3 "$T/out")" "$(for remote in test second; do
+    printf "%s\t$remote\n" "$HELLO" "$OTHER" "$PLATFORM"
+  done)"
+  hf remote-ls second >"$T/second.out"
+  equal "$(grep second "$T/out" | cut -f1,2)" "$(cat "$T/second.out")" 'what one of them has'
+  expect 0 hf remote-ls --json
+  equal "$(json 'sorted({r["remote"] for r in d})')" '["second", "test"]'
+}
+promise 'without a remote, all tell what they have' all_remotes_tell
+
+one_remote_is_away() {
+  installed archive-1
+  cp -a "$REMOTE" "$T/nowhere"
+  hf remote-add --no-verify away "$T/nowhere"
+  rm -r "$T/nowhere"
+  expect 1 hf remote-ls
+  matches "$(head -1 "$T/err")" "$T/nowhere"
+  equal "$(tail -1 "$T/err")" 'holdfast: 1 of 2 remotes could not be listed'
+  equal "$(cut -f1,3 "$T/out")" "$(printf '%s\ttest\n' "$HELLO" "$OTHER" "$PLATFORM")"
+  expect 1 hf remote-ls --json
+  equal "$(cat "$T/out")" '' 'what a script gets in place of all'
+}
+promise 'a remote that is away does not keep the others from telling' one_remote_is_away
+
 deployed_is() { # REF COMMIT
   expect 0 hf list --json
   equal "$(json "[(r['commit'], r['origin']) for r in d if r['ref'] == '$1']")" \

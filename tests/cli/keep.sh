@@ -293,6 +293,20 @@ restored_with_its_runtime() {
 }
 promise 'restore brings the runtime back, too' restored_with_its_runtime
 
+restored_when_its_runtime_has_gone() {
+  installed archive-1 "$HELLO"
+  local runtime
+  runtime=$(active_of "$PLATFORM")
+  hf uninstall --all --assumeyes
+  rm -r "$INST"/removed/*."$runtime"
+  expect_error 3 "$HELLO needs $PLATFORM, which is not installed: try .holdfast install $PLATFORM." hf restore "$HELLO"
+  equal "$(hf list)" '' 'what is in service'
+  hf install test "$PLATFORM"
+  hf restore "$HELLO"
+  hf run --command=true "$HELLO"
+}
+promise 'what has lost its runtime stays in the trash until that is there' restored_when_its_runtime_has_gone
+
 too_late() {
   installed archive-1 "$HELLO"
   hf uninstall "$HELLO"

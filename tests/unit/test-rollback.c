@@ -95,7 +95,7 @@ test_runtime (Fixture *fixture, gconstpointer data)
   g_autofree char *second = deploy (installation, APP, 'c');
   g_autofree char *branch = g_strconcat (HF_DEPLOY_DIR "/" RUNTIME "/" HF_ACTIVE_LINK, NULL);
   g_assert_no_errno (unlinkat (installation->root_fd, branch, 0));
-  assert_refused (installation, NULL, "needs a runtime");
+  assert_refused (installation, NULL, "needs " RUNTIME ", which is not installed: try");
   g_assert_no_errno (symlinkat (needed, installation->root_fd, branch));
   roll_back (installation, NULL, first);
 }
