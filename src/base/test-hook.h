@@ -6,7 +6,8 @@
  * The program stops at a named point: a test sets HOLDFAST_TEST_STOP to the name, waits until the process
  * is stopped, does what must happen inside the window, and sends SIGCONT.  And flags: with
  * HOLDFAST_TEST_EAGER set it waits for no clock where it would, so that a test need not be slow to see
- * something; HOLDFAST_TEST_NO_AUTO_SWEEP has nothing come between a test and what it looks at.
+ * something; HOLDFAST_TEST_NO_AUTO_SWEEP has nothing come between a test and what it looks at; and with
+ * HOLDFAST_TEST_FEW_NAMES an image is too large that is not.
  */
 #pragma once
 

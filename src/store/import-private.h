@@ -28,6 +28,7 @@ struct HfImport
   int tree_fd;          /* owned */
   int pins_fd;          /* owned */
   int fetch_objects_fd; /* owned; of the entry's own repository, or -1 */
+  gint names;           /* atomic; of files and directories, so far */
 
   pthread_mutex_t mutex; /* for all that follows */
   pthread_cond_t claim_done;

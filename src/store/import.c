@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/test-hook.h"
 #include "base/work-queue.h"
 #include "core/layout.h"
 #include "import-private.h"
@@ -20,6 +21,9 @@
 /* Real images have a tenth of this. */
 #define MAX_DEPTH 200
 #define MAX_PATH  4000
+/* Files and directories.  A directory that is in another one twice, that in a third one twice, and so on, is a
+ * few bytes to fetch and more than any disk can take. */
+#define MAX_NAMES 4000000
 
 /* A directory of the image, made and still empty. */
 typedef struct
@@ -169,6 +173,18 @@ extend_path (HfImport *import, GString *path, const char *name, guint depth, GEr
   return TRUE;
 }
 
+/* Before they are made, so that what is too much is not first tried. */
+static gboolean
+count_names (HfImport *import, GVariant *files, GVariant *dirs, GError **error)
+{
+  const int most = HF_TEST_FLAG ("FEW_NAMES") ? 100 : MAX_NAMES;
+  gsize n = g_variant_n_children (files) + g_variant_n_children (dirs);
+  return (n <= (gsize)most && g_atomic_int_add (&import->names, (int)n) <= most - (int)n)
+         || hf_throw (error, HF_ERROR_UNSAFE,
+                      "%s: the image has more than %d files and directories", import->ref->full,
+                      most);
+}
+
 static gboolean
 layout_files (HfImport *import, GVariant *files, int dfd, GString *path, guint depth,
               GError **error)
@@ -237,7 +253,8 @@ layout_directory (HfWorkQueue *queue, gpointer task, gpointer data, GError **err
   g_autoptr (GString) path = g_string_new (directory->path);
   g_autoptr (GVariant) files = g_variant_get_child_value (tree, 0);
   g_autoptr (GVariant) dirs = g_variant_get_child_value (tree, 1);
-  if (!layout_files (import, files, dfd, path, directory->depth, error)
+  if (!count_names (import, files, dirs, error)
+      || !layout_files (import, files, dfd, path, directory->depth, error)
       || !layout_subdirectories (import, queue, dirs, dfd, path, directory->depth, error))
     return FALSE;
   static const struct timespec times[2] = { { 0, UTIME_OMIT }, { 0, 0 } };

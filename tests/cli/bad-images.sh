@@ -92,6 +92,12 @@ a_socket() {
     "$TREE/files/socket"
 }
 
+# What a bomb is made of: directories that are few where they are stored, and many where they are laid out.
+in_itself_again_and_again() {
+  mkdir -p "$TREE"/files/{a,b}/{a,b}/{a,b}/{a,b}/{a,b}/{a,b}
+  export HOLDFAST_TEST_FEW_NAMES=1
+}
+
 from_remote() { # COMMAND that makes it bad
   tree
   installed archive-1 "$PLATFORM"
@@ -141,6 +147,8 @@ bad 'metadata without a group' metadata_without_a_group 'metadata' remote direct
 bad '10 MB of rubbish for metadata' metadata_of_rubbish 'metadata' remote directory tarball
 bad '10 MB of groups for metadata' metadata_of_endless_groups 'metadata' remote directory tarball
 bad 'a runtime that is no ref' metadata_without_a_valid_runtime 'runtime|etc' remote directory tarball
+bad 'more than anybody needs' in_itself_again_and_again 'more than 100 files and' \
+  remote directory tarball
 bad 'a device node' a_device 'null' directory tarball
 bad 'a fifo' a_fifo 'fifo' directory tarball
 bad 'a socket' a_socket 'socket' directory
