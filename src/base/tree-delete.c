@@ -315,13 +315,13 @@ delete_subtree (HfWorkQueue *queue, gpointer task, gpointer data, GError **error
 /* Takes most of a large tree away with all processors.  What it leaves, for whatever reason, is met
  * again by whoever deletes the tree in order, who then says why it stays. */
 static void
-delete_in_parallel (int dfd, const char *name, HfLedger *ledger)
+delete_in_parallel (int dfd, const char *name, HfLedger *ledger, HfWorkPriority priority)
 {
   Shared shared = { dfd, ledger };
   g_autoptr (GPtrArray) subtrees = find_subtrees (dfd, name);
   g_autoptr (GError) ignored = NULL;
   if (subtrees->len >= ENOUGH_SUBTREES / 4)
-    (void)!hf_work_queue_run (g_steal_pointer (&subtrees), HF_WORK_IDLE, delete_subtree, &shared,
+    (void)!hf_work_queue_run (g_steal_pointer (&subtrees), priority, delete_subtree, &shared,
                               &ignored);
 }
 
@@ -341,10 +341,11 @@ take (const HfTreeWalk *walk, int dfd, const char *name, ino_t inode, gpointer d
  * @name: the tree to delete, one component; anything but a directory is unlinked
  * @ledger: (nullable): where to count what is freed, or %NULL
  *
- * Deletes as much as can be deleted.  Nothing to delete is success.  In a dry run, what keeps a tree from
- * being deleted is told as far as a look can tell: a mount, and not an immutable file.
+ * Deletes as much as can be deleted, by threads that run when nobody else wants to.  Nothing to delete is
+ * success.  In a dry run, what keeps a tree from being deleted is told as far as a look can tell: a mount, and
+ * not an immutable file.
  *
- * Locks: whatever keeps others from using the tree.
+ * Locks: whatever keeps others from using the tree; and none that anybody waits for.
  *
  * Returns: %FALSE with the first thing that stays in @error
  */
@@ -353,6 +354,24 @@ hf_tree_delete (int dfd, const char *name, HfLedger *ledger, GError **error)
 {
   if (hf_ledger_is_dry (ledger))
     return hf_tree_walk (dfd, name, take, ledger, error);
-  delete_in_parallel (dfd, name, ledger);
+  delete_in_parallel (dfd, name, ledger, HF_WORK_IDLE);
   return delete_sequentially (dfd, name, ledger, error);
+}
+
+/**
+ * hf_tree_delete_at_once:
+ * @dfd: a directory
+ * @name: the tree to delete, as in hf_tree_delete()
+ *
+ * The same at the priority of the caller: others may wait for a lock that it has.
+ *
+ * Locks: whatever keeps others from using the tree.
+ *
+ * Returns: %FALSE with the first thing that stays in @error
+ */
+gboolean
+hf_tree_delete_at_once (int dfd, const char *name, GError **error)
+{
+  delete_in_parallel (dfd, name, NULL, HF_WORK_NORMAL);
+  return delete_sequentially (dfd, name, NULL, error);
 }

@@ -9,3 +9,5 @@
 
 gboolean hf_tree_delete (int dfd, const char *name, HfLedger *ledger,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_tree_delete_at_once (int dfd, const char *name,
+                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -167,9 +167,10 @@ describe (HfBuild *build, const char *commit, GError **error)
 static gboolean
 clear_layout (HfBuild *build, GError **error)
 {
-  return hf_tree_delete (build->staging->dir_fd, HF_TREE_DIR, NULL, error)
-         && hf_tree_delete (build->staging->dir_fd, HF_EXPORT_DIR, NULL, error)
-         && hf_tree_delete (build->staging->dir_fd, HF_PINS_DIR, NULL, error);
+  int entry_fd = build->staging->dir_fd;
+  return hf_tree_delete_at_once (entry_fd, HF_TREE_DIR, error)
+         && hf_tree_delete_at_once (entry_fd, HF_EXPORT_DIR, error)
+         && hf_tree_delete_at_once (entry_fd, HF_PINS_DIR, error);
 }
 
 /**

@@ -67,7 +67,7 @@ find_users (const char *path)
 static gboolean
 make_ref (int dir_fd, GError **error)
 {
-  if (!hf_tree_delete (dir_fd, HF_REF_FILE, NULL, error))
+  if (!hf_tree_delete_at_once (dir_fd, HF_REF_FILE, error))
     return FALSE;
   hf_autofd int fd = hf_open_beneath (dir_fd, HF_REF_FILE, O_RDWR | O_CREAT | O_EXCL, HF_MODE_REF);
   return (fd >= 0 && fchmod (fd, HF_MODE_REF) == 0)

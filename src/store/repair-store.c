@@ -72,7 +72,7 @@ drop (HfRepair *repair, int dfd, const char *name, const char *path, const char 
   if (repair->options.dry_run)
     return;
   g_autoptr (GError) failed = NULL;
-  (void)!hf_tree_delete (dfd, name, NULL, &failed);
+  (void)!hf_tree_delete_at_once (dfd, name, &failed);
   hf_finding_settle (finding, failed);
 }
 

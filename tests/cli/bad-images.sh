@@ -153,6 +153,23 @@ bad 'a device node' a_device 'null' directory tarball
 bad 'a fifo' a_fifo 'fifo' directory tarball
 bad 'a socket' a_socket 'socket' directory
 
+# Others may wait for the repository until that is done.
+never_idle_with_the_repository() {
+  need strace 'it watches for idle threads'
+  tree
+  installed archive-1 "$PLATFORM"
+  in_itself_again_and_again
+  offered
+  expect 6 traced -y -o "$T/trace" -e trace=fcntl,sched_setscheduler \
+    "$HOLDFAST" --installation="$INST" install test "$EVIL"
+  awk '/repo\/\.lock>, F_OFD_SETLK.*F_RDLCK/ { held = seen = 1 }
+    /repo\/\.lock>, F_OFD_SETLK.*F_UNLCK/ { held = 0 }
+    /SCHED_IDLE/ && held { print }
+    END { if (!seen || held) print "the lock was not seen to be taken and given up" }' "$T/trace" >"$T/idle"
+  [ ! -s "$T/idle" ] || { cat "$T/idle"; fail 'a thread ran idle while the repository was locked'; }
+}
+promise 'what is refused half-way is not deleted by idle threads' never_idle_with_the_repository
+
 # --- Paths that tar itself would not write ----------------------------------------------------------
 
 tarball_with() { # NAME TYPE TARGET
