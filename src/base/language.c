@@ -6,6 +6,7 @@
  */
 #include "language.h"
 
+#include <langinfo.h>
 #include <locale.h>
 #include <string.h>
 
@@ -33,17 +34,27 @@ wants_translation (void)
   return !is_english (languages != NULL && *languages != '\0' ? languages : locale);
 }
 
+/* Names of files are bytes, and those of an image are UTF-8 wherever it is made.  libarchive has other names for
+ * what is in a tarball, or none, where the locale says another character set. */
+static void
+use_utf8 (void)
+{
+  if (strcmp (nl_langinfo (CODESET), "UTF-8") != 0)
+    (void)setlocale (LC_CTYPE, "C.UTF-8");
+}
+
 /**
  * hf_language_begin:
  * @locale_dir: where the catalogues are, as seen from the directory of the running executable
  *
- * To be called before there are threads.  Messages are in the user's language from now on, in UTF-8 as all that is
- * printed.  For English, that costs no look at any file.
+ * To be called before there are threads.  Messages are in the user's language from now on, and what is printed is
+ * UTF-8 in every locale.  For English, no catalogue is looked for.
  */
 void
 hf_language_begin (const char *locale_dir)
 {
   (void)setlocale (LC_ALL, "");
+  use_utf8 ();
   if (!wants_translation ())
     {
       hf_language_end ();

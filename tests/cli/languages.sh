@@ -5,25 +5,13 @@
 # What all messages have is seen with a language that is made here.
 # shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
 . "$(dirname "$0")/../lib/holdfast.sh"
-
-# gettext(3) translates for a locale that there is, and not for C.UTF-8.
-locale_of() { # NAME
-  [ -d "$T/locale/$1.UTF-8" ] || {
-    mkdir -p "$T/locale"
-    localedef --no-archive -i "${2:-$1}" -f UTF-8 "$T/locale/$1.UTF-8"
-  }
-  export LOCPATH=$T/locale
-  # The C library forgets what it made of that.
-  echo leak:__argz_add_sep >"$T/not-ours"
-  export LSAN_OPTIONS=suppressions=$T/not-ours:print_suppressions=0
-}
+# shellcheck source-path=SCRIPTDIR source=../lib/locales.sh
+. "$(dirname "$0")/../lib/locales.sh"
 
 # speaks SED-SCRIPT: a copy of holdfast, somewhere else, that knows a language xx by which each line of a message is what
 # the script makes of it; `in_xx COMMAND...` has it speak that.
 speaks() {
-  need localedef 'it makes a locale'
   need msgfilter 'it makes a language'
-  [ -e /usr/share/i18n/locales/en_US ] || need /usr/share/i18n 'it makes a locale'
   locale_of xx_XX en_US
   cp -a "$BUILD/root/usr" "$T/moved"
   HOLDFAST=$T/moved/bin/holdfast
@@ -180,8 +168,6 @@ END
 promise 'columns are aligned where a character takes two' wide
 
 real() { # LANGUAGE LOCALE
-  need localedef 'it makes a locale'
-  [ -e "/usr/share/i18n/locales/$2" ] || need /usr/share/i18n 'it makes a locale'
   locale_of "$2"
   local want
   want=$(sed -n '/^msgid "Install images"$/{n;s/^msgstr "\(.*\)"$/\1/p}' "$SOURCE/po/$1.po")

@@ -5,6 +5,8 @@
 # installation as it was and writes nothing anywhere else.
 # shellcheck source-path=SCRIPTDIR source=../lib/holdfast.sh
 . "$(dirname "$0")/../lib/holdfast.sh"
+# shellcheck source-path=SCRIPTDIR source=../lib/locales.sh
+. "$(dirname "$0")/../lib/locales.sh"
 
 EVIL=app/org.example.Evil/$ARCH/stable
 
@@ -118,6 +120,28 @@ promise 'a tarball that names a directory twice is taken' taken directory:files/
   directory:files/bin:700
 promise 'a tarball that names a file twice is taken' taken file:files/one file:files/one
 promise 'a tarball without its directories is taken' taken file:files/a/b/c/d file:files/one
+
+# Its names are UTF-8, whatever character set the locale has.
+named() { # LOCALE
+  installation
+  mkdir -p "$T/image/files"
+  printf '[Application]\nname=org.example.Evil\n' >"$T/image/metadata"
+  echo one >"$T/image/files/naïve"
+  ln -s naïve "$T/image/files/être"
+  tar -C "$T/image" --format=pax -cf "$T/image.tar" metadata files
+  LC_ALL=$1 hf install "$T/image.tar" --ref="$EVIL" --command=true
+  local tree
+  tree=$(deployment_of "$EVIL")/tree
+  equal "$(cat "$tree/files/être")" one
+  equal "$(find "$tree/files" -mindepth 1 -printf '%f\n' | sort | xargs)" 'naïve être'
+}
+promise 'a tarball has the same names in the locale C' named C
+
+named_in_latin() {
+  locale_of xx_XX en_US ISO-8859-1
+  named xx_XX.ISO-8859-1
+}
+promise 'a tarball has the same names where the locale is not in UTF-8' named_in_latin
 
 # Not only what it says, but that it says it to its end.
 cut_short() {
