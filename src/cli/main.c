@@ -182,6 +182,7 @@ main (int argc, char **argv)
 {
   ensure_standard_fds ();
   hf_language_begin (HF_LOCALE_DIR);
+  hf_output_begin ();
   g_set_prgname ("holdfast");
   g_log_writer_default_set_use_stderr (TRUE); /* standard output is for results */
 

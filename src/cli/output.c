@@ -405,6 +405,35 @@ hf_output_pinned (const HfRef *ref)
                   ref->full, ref->full);
 }
 
+/* After all that was said before. */
+static void
+begin_aside (void)
+{
+  hf_progress_line_clear ();
+  fflush (stdout);
+}
+
+static void
+print_aside (const char *text)
+{
+  g_autofree char *line = g_strchomp (g_strdup (text));
+  g_autofree char *escaped = hf_output_escape (line);
+  begin_aside ();
+  fprintf (stderr, "%s\n", escaped);
+}
+
+/**
+ * hf_output_begin:
+ *
+ * Has what is said with g_printerr() below the command line printed as errors are: what a message names may have
+ * any bytes.
+ */
+void
+hf_output_begin (void)
+{
+  (void)g_set_printerr_handler (print_aside);
+}
+
 /**
  * hf_output_error:
  * @error: what failed
@@ -415,8 +444,7 @@ void
 hf_output_error (const GError *error)
 {
   g_autofree char *line = hf_output_escape (error->message);
-  hf_progress_line_clear ();
-  fflush (stdout);
+  begin_aside ();
   fprintf (stderr, "holdfast: %s\n", line);
 }
 
@@ -430,8 +458,7 @@ void
 hf_output_warning (const char *text)
 {
   g_autofree char *line = hf_output_escape (text);
-  hf_progress_line_clear ();
-  fflush (stdout);
+  begin_aside ();
   fprintf (stderr, _ ("holdfast: warning: %s\n"), line);
 }
 

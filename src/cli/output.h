@@ -40,6 +40,7 @@ void hf_output_line (const char *format, ...) G_GNUC_PRINTF (1, 2);
 void hf_output_heading (const HfInstallation *installation);
 void hf_output_change (const char *message, const HfRef *ref, const char *commit);
 void hf_output_pinned (const HfRef *ref);
+void hf_output_begin (void);
 void hf_output_error (const GError *error);
 void hf_output_warning (const char *text);
 gboolean hf_output_finish (GError **error) G_GNUC_WARN_UNUSED_RESULT;

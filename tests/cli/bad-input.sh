@@ -192,6 +192,17 @@ somebody_elses_directory() {
 }
 promise 'a directory that is something else is not made an installation' somebody_elses_directory
 
+# What a keyfile's error quotes of it is said beside the list, not by the end of the command.
+steering() {
+  installed archive-1 "$HELLO" "$OTHER"
+  printf '[Deployment]\n\033]0;title\a\033[31mred\n' >"$(deployment_of "$HELLO")/deployment"
+  expect 0 hf list
+  grep -F 'x1b]0;title\x07\x1b[31mred' "$T/err"
+  ! grep -P '[\x07\x1b]' "$T/err" || fail 'it steers the terminal'
+  grep -F "$OTHER" "$T/out"
+}
+promise 'what is in a damaged file does not steer the terminal that tells of it' steering
+
 no_permission() {
   need root 'it becomes another user'
   installed archive-1 "$HELLO"
