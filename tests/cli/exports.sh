@@ -467,7 +467,7 @@ GENERATORS=$ROOT/usr/lib/systemd
 
 # data_dirs COMMAND...: what it makes of XDG_DATA_DIRS.
 data_dirs() {
-  env -i HOME=/h PATH="$PATH" "$@" | sed -n 's/^XDG_DATA_DIRS=//p'
+  env -i HOME=/h PATH="${HOLDFAST%/*}:$PATH" "$@" | sed -n 's/^XDG_DATA_DIRS=//p'
 }
 
 login_shells() {
@@ -479,7 +479,10 @@ login_shells() {
     equal "$(data_dirs "XDG_DATA_DIRS=/x:$SYSTEMS/:/y" XDG_DATA_HOME='/a b' $shell -euc \
       "$profile; $profile; env")" "/a b/holdfast/exports/share:/x:$SYSTEMS/:/y"
     # Nothing of its own is left behind.
-    equal "$(env -i HOME=/h PATH="$PATH" $shell -c "$profile; set" | grep -c '^holdfast')" 0
+    equal "$(env -i HOME=/h PATH="${HOLDFAST%/*}:$PATH" $shell -c "$profile; set" | grep -c '^holdfast')" 0
+    # Without holdfast, nothing of it could be started.
+    equal "$(env -i HOME=/h PATH=/nowhere XDG_DATA_DIRS=/x "$(command -v $shell)" -euc \
+      "$profile; echo \$XDG_DATA_DIRS")" /x
   done
 }
 promise 'a login shell looks in the installation of the user first, then in that of the system' login_shells
@@ -523,7 +526,7 @@ user_and_system() {
   equal "$(somebody $extra/bin/org.example.Desk)" 'Hello from org.example.Desk 2'
   # The named one is looked for, too.
   local dirs
-  dirs=$(PATH=${HOLDFAST%/*}:$PATH data_dirs "$GENERATORS/system-environment-generators/60-holdfast-system")
+  dirs=$(data_dirs "$GENERATORS/system-environment-generators/60-holdfast-system")
   equal "$dirs" "$system/share:$extra/share:/usr/local/share:/usr/share"
   dirs=$(somebody env PATH="${HOLDFAST%/*}:$PATH" sh -c ". $ROOT/etc/profile.d/holdfast.sh; echo \$XDG_DATA_DIRS")
   equal "$dirs" "$own/share:$system/share:$extra/share:/usr/local/share:/usr/share"
