@@ -227,7 +227,7 @@ look_for_unneeded (HfRepair *repair)
       = g_strdup_printf (ngettext ("has %lu object that nothing needs",
                                    "has %lu objects that nothing needs", (gulong)count),
                          (gulong)count);
-  (void)hf_repair_find (repair, HF_REPO_DIR "/" HF_OBJECTS_DIR, cause, N_ ("are swept"));
+  (void)hf_repair_find (repair, HF_REPO_DIR "/" HF_OBJECTS_DIR, cause, N_ ("is swept"));
   repair->sweep = repair->full = TRUE;
 }
 
