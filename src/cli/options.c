@@ -127,9 +127,20 @@ context_new (HfProgram *program, const char *arguments, const HfSyntax *syntax)
   return context;
 }
 
+/* A program reads it, errors and all, those of its command line, too. */
+static void
+look_for_json (GOptionContext *context, int argc, char **argv)
+{
+  gboolean strict = g_option_context_get_strict_posix (context);
+  for (int i = 1; i < argc && strcmp (argv[i], "--") != 0 && (!strict || argv[i][0] == '-'); i++)
+    if (strcmp (argv[i], "--json") == 0)
+      hf_language_end ();
+}
+
 static gboolean
 parse (GOptionContext *context, const char *help, int *argc, char ***argv, GError **error)
 {
+  look_for_json (context, *argc, *argv);
   g_autoptr (GError) local = NULL;
   if (g_option_context_parse (context, argc, argv, &local))
     return TRUE;
@@ -248,7 +259,7 @@ hf_options_parse (HfProgram *program, const HfSyntax *syntax, int *argc, char **
       g_autofree char *help = g_option_context_get_help (context, FALSE, NULL);
       print_and_exit (help);
     }
-  if (program->json) /* a program reads it, errors and all */
+  if (program->json)
     hf_language_end ();
   hf_output_set_quiet (program->quiet);
   /* Not by way of G_MESSAGES_DEBUG, which an instance would inherit. */

@@ -114,10 +114,12 @@ documents() {
   local command
   for command in list 'list --all' installations "info $HELLO" "df $HELLO" history ps "why $HELLO" 'root list' \
     mask pin config remotes 'remote-ls test' 'sweep --dry-run' 'repair --dry-run' \
-    'info org.example.Nothing' 'remote-ls nothing'; do
+    'info org.example.Nothing' 'remote-ls nothing' 'list --nothing' 'info'; do
     # shellcheck disable=SC2086 # words
     same hf $command --json
   done
+  same "$HOLDFAST" --json nothing
+  same "$HOLDFAST" --json --nothing list
   same "$HOLDFAST" complete list --a
   in_xx hf sweep >/dev/null 2>&1 || true
   ! grep -r '«' "$INST/history" || fail 'the history is not for programs'
