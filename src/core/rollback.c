@@ -27,12 +27,14 @@ check_runtime (HfInstallation *installation, int branch_fd, const char *name, GE
 }
 
 /* The hold is announced first: it counts once `active` names the same, so that a crash in between changes
- * nothing, and none leaves a rollback that the next update would undo. */
+ * nothing, and none leaves a rollback that the next update would undo.  What is held already may only be
+ * announced: on btrfs, a power cut can lose the mark, and what followed then is not settled. */
 static gboolean
 flip (int branch_fd, const char *from, const char *to, GError **error)
 {
   hf_previous_leave (branch_fd, from);
-  return hf_held_announce (branch_fd, to, error) && hf_active_set (branch_fd, to, error)
+  return hf_held_drop_stale (branch_fd, from, NULL, error)
+         && hf_held_announce (branch_fd, to, error) && hf_active_set (branch_fd, to, error)
          && hf_held_drop_stale (branch_fd, to, NULL, error);
 }
 

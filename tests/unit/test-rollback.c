@@ -8,6 +8,7 @@
 #include "core/active.h"
 #include "support.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -134,6 +135,29 @@ test_end (Fixture *fixture, gconstpointer data)
   g_assert_true (hf_active_is_held (installation, ref));
 }
 
+/* As a power cut can leave it: announced, active, and no mark that says so.  Then another rollback fails. */
+static void
+test_announced (Fixture *fixture, gconstpointer data)
+{
+  HfInstallation *installation = fixture->installation;
+  g_autoptr (HfRef) ref = ref_of (APP);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *commit = NULL;
+  configure (installation, "keep-previous=1");
+  g_autofree char *first = deploy (installation, APP, 'a');
+  g_autofree char *second = deploy (installation, APP, 'b');
+  roll_back (installation, NULL, first);
+  hf_autofd int branch_fd = open_dir_at (installation->deploy_fd, APP);
+  g_assert_no_errno (renameat (branch_fd, HF_HELD_LINK, branch_fd, HF_HELD_LINK_NEW));
+  g_assert_true (hf_active_is_held (installation, ref));
+  g_assert_no_errno (mkdirat (branch_fd, HF_ACTIVE_LINK_NEW, 0755));
+  g_assert_false (hf_rollback (installation, ref, NULL, &commit, &error));
+  g_assert_true (hf_active_is_held (installation, ref));
+  g_assert_no_errno (unlinkat (branch_fd, HF_ACTIVE_LINK_NEW, AT_REMOVEDIR));
+  roll_back (installation, NULL, second);
+  g_assert_true (hf_active_is_held (installation, ref));
+}
+
 #define ADD(promise, function)                                                                     \
   g_test_add ("/rollback/" promise, Fixture, NULL, fixture_set_up, function, fixture_tear_down)
 
@@ -146,5 +170,6 @@ main (int argc, char **argv)
   ADD ("without a way back everything stays", test_refused);
   ADD ("its hold ends where it is, and only that", test_end);
   ADD ("nothing that lacks its runtime is gone back to", test_runtime);
+  ADD ("a hold that is only announced outlasts a rollback that fails", test_announced);
   return g_test_run ();
 }

@@ -78,6 +78,10 @@ def known_objects(pool):
             for name, path in objects_in(repository)}
 
 
+def link_target(path):
+    return os.readlink(path) if os.path.islink(path) else None
+
+
 def names(path):
     """Everything that has a name, but for serials, times and the history; and how many links it has, where
     that means the same on every file system.  Directories in the repository are libostree's."""
@@ -92,6 +96,8 @@ def names(path):
                     inside == "." and name == "history"):
                 continue
             target = os.readlink(full) if stat.S_ISLNK(status.st_mode) else ""
+            if name == "held.new" and target == link_target(os.path.join(directory, "active")):
+                name = "held"  # it counts, and btrfs may have lost the mark that says that there is something to settle
             line = "%o %s %s %s" % (status.st_mode, "" if is_directory else status.st_nlink,
                                     os.path.normpath(os.path.join(inside, name)), target)
             line = re.sub(r"\.[0-9a-f]{24}\b", ".SERIAL", line)
@@ -327,9 +333,10 @@ class Checker:
         key = self.actual.key()
         if key not in self.references:
             path = os.path.join(self.directory, "undisturbed")
+            remove(path)
             program = Program(path)
             program(*self.work[0].words)
-            for ref in sorted(self.actual.refs(), key=lambda ref: ref != RUNTIME):
+            for ref in sorted(self.actual.refs(), key=self.keeps_something):
                 self.make_ref(program, ref)
             if RUNTIME not in self.actual.deployed and any(
                     image.runtime for images in self.actual.spared.values() for image in images):
@@ -341,6 +348,10 @@ class Checker:
             self.references[key] = names(path)
             remove(path)
         return self.references[key]
+
+    def keeps_something(self, ref):
+        """What an application needs comes first, then what is made by keeping nothing for a moment."""
+        return ref != RUNTIME, bool(self.actual.keeps.get(ref)), ref
 
     def make_ref(self, program, ref):
         """All that there is of one ref, in an order in which it stays."""
@@ -359,11 +370,21 @@ class Checker:
             if id(image) in roots:
                 program("root", "add", roots.pop(id(image)), ref)
 
-        for image in state.spared.get(ref, []):
+        keeps, spared = state.keeps.get(ref, []), state.spared.get(ref, [])
+        is_held = ref in state.held
+        if is_held and not keeps:
+            # It was rolled back from something that has gone since, or that a root keeps where it is now.
+            gone = spared or [image for image in self.pool.of[ref] if image is not active]
+            for image in active, gone[0]:
+                put(image)
+            program("rollback", "--to=" + active.commit, ref)
+            program("config", "--set", "keep-previous", "0")
+            program("config", "--unset", "keep-previous")
+            return
+        for image in spared:
             put(image)
             program("uninstall", ref)
-        is_held = ref in state.held
-        for image in [active] * is_held + state.keeps.get(ref, []) + [active] * (not is_held):
+        for image in [active] * is_held + keeps + [active] * (not is_held):
             if image is not None:
                 put(image)
         if is_held:
