@@ -373,9 +373,8 @@ class Checker:
         keeps, spared = state.keeps.get(ref, []), state.spared.get(ref, [])
         is_held = ref in state.held
         if is_held and not keeps:
-            # It was rolled back from something that has gone since, or that a root keeps where it is now.
-            gone = spared or [image for image in self.pool.of[ref] if image is not active]
-            for image in active, gone[0]:
+            # It was rolled back from something that has gone since.
+            for image in active, next(other for other in self.pool.of[ref] if other is not active):
                 put(image)
             program("rollback", "--to=" + active.commit, ref)
             program("config", "--set", "keep-previous", "0")
@@ -390,7 +389,15 @@ class Checker:
         if is_held:
             program("rollback", "--to=" + active.commit, ref)
 
+    def finish_removals(self):
+        """Of a removal cut short: no other command has a root keep out of service what was beside something that is held."""
+        for ref in [ref for ref in self.actual.held if self.actual.spared.get(ref)]:
+            self.program("uninstall", ref)
+            self.actual.deployed.pop(ref)
+            self.actual.held.discard(ref)
+
     def check_sweep(self):
+        self.finish_removals()
         self.program("sweep")
         # Commits of local images are not known before.
         left = self.installation.out_of_service()
