@@ -265,10 +265,12 @@ hf_examine (HfExamination *examination, GCancellable *cancellable, GError **erro
       || !hf_examine_pin (&examine, examination->commit, HF_SUFFIX_COMMIT_META, &stored, &pinned,
                           error))
     return FALSE;
+  examination->unknown = commit == NULL;
   if (commit == NULL)
     return TRUE;
   if (!examine_tree (&examine, commit, error))
     return FALSE;
+  examination->unknown = examine.unknown;
   hf_examine_strange_pins (&examine);
   return TRUE;
 }

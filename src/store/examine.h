@@ -34,6 +34,8 @@ typedef struct
   GHashTable *bad;    /* not owned; HfBadObject by CHECKSUM.SUFFIX; added to */
   GPtrArray *damages; /* not owned; of HfDamage; added to */
   GHashTable *needs;  /* not owned; those HfBadObject that it needs, a set; added to */
+  gboolean
+      unknown; /* set if some of its metadata is nowhere, so that not all that it needs is known */
 } HfExamination;
 
 void hf_damage_free (HfDamage *damage);

@@ -62,31 +62,43 @@ say (HfRepair *repair, HfSubject *subject)
     }
 }
 
-/* What an import must not take from the store. */
-static GHashTable *
-distrust (GHashTable *bad, const char *commit)
+static void
+add_distrusted (GHashTable *distrusted, const char *name, const HfVerdict *verdict)
 {
-  GHashTable *distrusted = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  if (verdict->health == HF_OBJECT_MISSING)
+    return;
+  HfCorruptFile *file = g_new0 (HfCorruptFile, 1);
+  file->device = verdict->st.st_dev;
+  file->inode = verdict->st.st_ino;
+  g_hash_table_replace (distrusted, g_strdup (name), file);
+}
+
+/* What an import must not take from the store.  Where metadata is lost, what it leads to was not looked at and may be
+ * anything that is stored: then all of that is. */
+static GHashTable *
+distrust (HfRepair *repair, GHashTable *bad, const HfSubject *subject, GError **error)
+{
+  g_autoptr (GHashTable) distrusted
+      = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  g_autoptr (GHashTable) corrupt = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   GHashTableIter iter;
   gpointer key, value;
+  if (subject->unknown
+      && !hf_verify_all (repair->verify, corrupt, repair->options.cancellable, error))
+    return NULL;
+  g_hash_table_iter_init (&iter, corrupt);
+  while (g_hash_table_iter_next (&iter, &key, &value))
+    add_distrusted (distrusted, key, value);
   g_hash_table_iter_init (&iter, bad);
   while (g_hash_table_iter_next (&iter, &key, &value))
-    {
-      const HfBadObject *object = value;
-      if (object->verdict.health == HF_OBJECT_MISSING)
-        continue;
-      HfCorruptFile *file = g_new0 (HfCorruptFile, 1);
-      file->device = object->verdict.st.st_dev;
-      file->inode = object->verdict.st.st_ino;
-      g_hash_table_insert (distrusted, g_strdup (key), file);
-    }
+    add_distrusted (distrusted, key, &((const HfBadObject *)value)->verdict);
   /* A commit that is stored is never scanned for what it lacks, so a fetch must not see it.  To the
    * import this is no file that there is, and so says nothing. */
   HfObjectPath name;
-  hf_object_pin_name (name, commit, HF_SUFFIX_COMMIT);
+  hf_object_pin_name (name, subject->commit, HF_SUFFIX_COMMIT);
   if (!g_hash_table_contains (distrusted, name))
     g_hash_table_insert (distrusted, g_strdup (name), g_new0 (HfCorruptFile, 1));
-  return distrusted;
+  return g_steal_pointer (&distrusted);
 }
 
 static gboolean
@@ -96,8 +108,9 @@ build_anew (HfRepair *repair, HfSubject *subject, GHashTable *bad, GError **erro
                                      .program = repair->options.program,
                                      .progress = repair->options.progress,
                                      .cancellable = repair->options.cancellable };
-  g_autoptr (GHashTable) distrusted = distrust (bad, subject->commit);
-  g_autoptr (HfBuild) build = hf_build_begin (&context, subject->ref, subject->origin, error);
+  g_autoptr (GHashTable) distrusted = distrust (repair, bad, subject, error);
+  g_autoptr (HfBuild) build
+      = distrusted == NULL ? NULL : hf_build_begin (&context, subject->ref, subject->origin, error);
   if (build == NULL)
     return FALSE;
   build->distrusted = distrusted;

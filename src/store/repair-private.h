@@ -54,6 +54,7 @@ typedef struct
   int ref_fd;             /* owned; its `.ref`, locked shared, or -1 */
   GPtrArray *damages;     /* owned; of HfDamage */
   GHashTable *needs;      /* owned; a set of HfBadObject */
+  gboolean unknown;       /* whether it may need more, see HfExamination */
   GPtrArray *findings;    /* owned; of HfFinding, not owned */
 } HfSubject;
 

@@ -279,7 +279,9 @@ hf_subject_examine (HfSubject *subject, HfRepair *repair, GHashTable *bad, GErro
     .damages = subject->damages,
     .needs = subject->needs,
   };
-  return hf_examine (&examination, repair->options.cancellable, error);
+  gboolean examined = hf_examine (&examination, repair->options.cancellable, error);
+  subject->unknown = examination.unknown;
+  return examined;
 }
 
 /**

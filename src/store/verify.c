@@ -52,14 +52,15 @@ hf_verify_free (HfVerify *verify)
   g_free (verify);
 }
 
-/* A shortage of our own says nothing about the file, and neither does a mode that keeps its owner
- * from reading it. */
-static gboolean
-says_nothing (const GError *failed)
+/* A shortage of our own, which says nothing about the file: its number, or 0. */
+static int
+find_shortage (const GError *failed)
 {
-  return strstr (failed->message, g_strerror (EMFILE)) != NULL
-         || strstr (failed->message, g_strerror (ENFILE)) != NULL
-         || strstr (failed->message, g_strerror (ENOMEM)) != NULL;
+  static const int shortages[] = { EMFILE, ENFILE, ENOMEM };
+  for (gsize i = 0; i < G_N_ELEMENTS (shortages); i++)
+    if (strstr (failed->message, g_strerror (shortages[i])) != NULL)
+      return shortages[i];
+  return 0;
 }
 
 static gboolean
@@ -82,12 +83,15 @@ verify_content (int dfd, const char *name, const char *checksum, const struct st
       *out_whole = strcmp (actual, checksum) == 0;
       return TRUE;
     }
-  if (!says_nothing (failed))
+  int shortage = find_shortage (failed);
+  if (shortage == 0)
     {
+      /* Nor does a mode that keeps its owner from reading it. */
       *out_whole = g_error_matches (failed, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED);
       return TRUE;
     }
-  return hf_throw (error, HF_ERROR_FAILED, "Cannot verify %s: %s", name, failed->message);
+  errno = shortage;
+  return hf_throw_at (error, "Cannot verify %s", dfd, name);
 }
 
 static gboolean
@@ -97,7 +101,7 @@ verify_metadata (int dfd, const char *name, const char *checksum, gboolean *out_
   g_autoptr (GError) failed = NULL;
   g_autoptr (GBytes) bytes = hf_file_read (dfd, name, OSTREE_MAX_METADATA_SIZE, &failed);
   *out_whole = FALSE;
-  if (bytes == NULL && says_nothing (failed))
+  if (bytes == NULL && find_shortage (failed) != 0)
     {
       g_propagate_error (error, g_steal_pointer (&failed));
       return FALSE;
@@ -226,5 +230,62 @@ hf_verify_stored (HfVerify *verify, const char *checksum, const char *suffix, Hf
   g_hash_table_replace (verify->verdicts, g_strdup (name), g_memdup2 (out, sizeof *out));
   (void)pthread_mutex_unlock (&verify->mutex);
   hf_progress_add (verify->progress, 1, (guint64)out->st.st_size);
+  return TRUE;
+}
+
+static gboolean
+verify_directory (HfVerify *verify, const char *digits, GHashTable *out, GCancellable *cancellable,
+                  GError **error)
+{
+  struct stat st;
+  if (fstatat (verify->store->objects_fd, digits, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+    return TRUE;
+  g_autoptr (DIR) dir = hf_dir_open (verify->store->objects_fd, digits, error);
+  const struct dirent *entry = NULL;
+  if (dir == NULL)
+    return FALSE;
+  for (;;)
+    {
+      guint8 bytes[HF_CHECKSUM_BYTES];
+      const char *suffix;
+      HfVerdict verdict;
+      if (!hf_dir_next (dir, &entry, error))
+        return FALSE;
+      if (entry == NULL)
+        return TRUE;
+      if (!hf_object_name_parse (entry->d_name, digits, bytes, &suffix))
+        continue;
+      g_autofree char *checksum = ostree_checksum_from_bytes (bytes);
+      if (g_cancellable_set_error_if_cancelled (cancellable, error)
+          || !hf_verify_stored (verify, checksum, suffix, &verdict, error))
+        return FALSE;
+      if (verdict.health != HF_OBJECT_WHOLE)
+        g_hash_table_replace (out, g_strconcat (checksum, ".", suffix, NULL),
+                              g_memdup2 (&verdict, sizeof verdict));
+    }
+}
+
+/**
+ * hf_verify_all:
+ * @verify: what was verified so far
+ * @out: (element-type utf8 HfVerdict): what is stored and not whole, CHECKSUM.SUFFIX; added to
+ * @cancellable: (nullable): ends it early
+ *
+ * Reads all of the repository that was not read yet.
+ *
+ * Locks: none; as hf_verify_stored().
+ *
+ * Returns: %FALSE with @error set if it cannot be told
+ */
+gboolean
+hf_verify_all (HfVerify *verify, GHashTable *out, GCancellable *cancellable, GError **error)
+{
+  for (guint i = 0; i < 256; i++)
+    {
+      char digits[3];
+      (void)g_snprintf (digits, sizeof digits, "%02x", i);
+      if (!verify_directory (verify, digits, out, cancellable, error))
+        return FALSE;
+    }
   return TRUE;
 }

@@ -34,6 +34,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfVerify, hf_verify_free)
 
 gboolean hf_verify_stored (HfVerify *verify, const char *checksum, const char *suffix,
                            HfVerdict *out, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean hf_verify_all (HfVerify *verify, GHashTable *out, GCancellable *cancellable,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 gboolean hf_verify_file (int dfd, const char *name, const char *checksum, const char *suffix,
                          mode_t mode, gboolean *out_whole,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -132,6 +132,15 @@ damage 'a file was emptied' 'repo/objects/.*: is corrupt' empty_file
 damage 'a byte of a dirtree has changed' '\.dirtree: is (altered|corrupt)' alter_metadata dirtree
 damage 'a byte of a dirmeta has changed' '\.dirmeta: is (altered|corrupt)' alter_metadata dirmeta
 damage 'a byte of the commit has changed' '\.commit: is (altered|corrupt)' alter_metadata commit
+# What is in a directory cannot be told until its dirtree is there again.
+alter_what_hides() {
+  local dirtree
+  for dirtree in "$D"/pins/*.dirtree; do
+    "$LIB/flip-byte" "$dirtree" 9
+  done
+  alter
+}
+damage 'a file has changed, and what tells so, too' '\.dirtree: is (altered|corrupt)' alter_what_hides
 lose_object() {
   lose "$D/tree/files/bin/hello"
 }
