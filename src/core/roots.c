@@ -106,10 +106,10 @@ note_file (HfRoot *root, const struct stat *st)
 
 /* The number of an inode may be used again at once, and a second is long. */
 static gboolean
-is_same_file (const HfRoot *a, const HfRoot *b)
+is_same_file (const HfRoot *root, const struct stat *st)
 {
-  return a->inode == b->inode && a->changed.tv_sec == b->changed.tv_sec
-         && a->changed.tv_nsec == b->changed.tv_nsec;
+  return root->inode == st->st_ino && root->changed.tv_sec == st->st_ctim.tv_sec
+         && root->changed.tv_nsec == st->st_ctim.tv_nsec;
 }
 
 static gboolean
@@ -482,8 +482,6 @@ load_one (HfInstallation *installation, const char *path, HfRoot **out, GError *
       return FALSE;
     }
   *out = bytes == NULL ? NULL : hf_root_parse (path, bytes, NULL);
-  if (*out != NULL)
-    note_file (*out, &st);
   return TRUE;
 }
 
@@ -529,20 +527,19 @@ hf_roots_drop_ended (HfInstallation *installation, HfRoots *roots, GPtrArray *le
     {
       const HfRoot *ended = roots->all->pdata[i];
       g_auto (HfLock) lock = HF_LOCK_INIT;
-      g_autoptr (HfRoot) now = NULL;
-      g_autoptr (GError) failed = NULL;
+      struct stat st;
       if (ended->standing != HF_ROOT_ENDED)
         continue;
       if (leaving == NULL && !hf_lock_take (installation, HF_LOCK_CHANGE, &lock, error))
         return FALSE;
-      if (!load_one (installation, ended->path, &now, &failed))
+      g_autofree char *file = g_strconcat (HF_ROOTS_DIR "/", ended->path, NULL);
+      if (fstatat (installation->root_fd, file, &st, AT_SYMLINK_NOFOLLOW) != 0)
         {
-          if (hf_error_is (failed, HF_ERROR_NOT_FOUND))
+          if (errno == ENOENT || errno == ENOTDIR)
             continue;
-          g_propagate_error (error, g_steal_pointer (&failed));
-          return FALSE;
+          return hf_throw_errno (error, "Cannot look at %s", file);
         }
-      if (now != NULL && is_same_file (now, ended)
+      if (is_same_file (ended, &st)
           && !drop (installation, ended->path, ended->ref, leaving, error))
         return FALSE;
     }
