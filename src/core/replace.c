@@ -55,7 +55,8 @@ look_at_old (Replacement *replacement, GError **error)
   g_autofree char *active = hf_link_read (branch_fd, HF_ACTIVE_LINK);
   g_autofree char *held = hf_link_read (branch_fd, HF_HELD_LINK);
   replacement->active = g_strcmp0 (active, old) == 0;
-  replacement->held = replacement->active && g_strcmp0 (held, old) == 0;
+  /* A link that is missing may only wait for its own repair, as this does. */
+  replacement->held = (replacement->active || active == NULL) && g_strcmp0 (held, old) == 0;
   replacement->works = hf_branch_in_service (branch_fd, old);
   replacement->present = fstatat (branch_fd, old, &st, AT_SYMLINK_NOFOLLOW) == 0;
   if (!replacement->present && errno != ENOENT)
