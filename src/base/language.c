@@ -36,11 +36,24 @@ wants_translation (void)
 
 /* Names of files are bytes, and those of an image are UTF-8 wherever it is made.  libarchive has other names for
  * what is in a tarball, or none, where the locale says another character set. */
+static gboolean is_utf8 = TRUE;
 static void
 use_utf8 (void)
 {
-  if (strcmp (nl_langinfo (CODESET), "UTF-8") != 0)
+  is_utf8 = strcmp (nl_langinfo (CODESET), "UTF-8") == 0;
+  if (!is_utf8)
     (void)setlocale (LC_CTYPE, "C.UTF-8");
+}
+
+/**
+ * hf_language_is_utf8:
+ *
+ * Returns: whether the user's locale says that the terminal shows more than ASCII
+ */
+gboolean
+hf_language_is_utf8 (void)
+{
+  return is_utf8;
 }
 
 /**

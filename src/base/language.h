@@ -13,5 +13,6 @@
 
 void hf_language_begin (const char *locale_dir);
 void hf_language_end (void);
+gboolean hf_language_is_utf8 (void);
 const char *hf_text (const char *message) G_GNUC_FORMAT (1);
 char *hf_text_about (const char *message, const char *name);

@@ -121,7 +121,7 @@ append_times (GString *text, const char *what, guint times)
 static char *
 draw_bar (const Line *line, guint64 most, guint width)
 {
-  gboolean unicode = g_get_charset (NULL);
+  gboolean unicode = hf_language_is_utf8 ();
   g_autoptr (GString) bar = g_string_new (NULL);
   guint whole = most > 0 ? (guint)((double)line->total / (double)most * width + 0.5) : 0;
   guint first = most > 0 ? (guint)((double)line->exclusive / (double)most * width + 0.5) : 0;

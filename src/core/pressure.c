@@ -258,6 +258,10 @@ give_up (Relief *relief, HfSurplus *taken, GError **error)
       add_passed (relief, g_steal_pointer (&surplus), g_steal_pointer (&why), held);
       return TRUE;
     }
+  if (!relief->report->dry_run && entries->len == 0)
+    g_ptr_array_add (relief->report->warnings,
+                     g_strdup_printf (_ ("%s is out of service, and left to the next sweep"),
+                                      surplus->ref->full));
   for (guint i = 0;
        !relief->report->dry_run && surplus->kind == HF_SURPLUS_UNUSED && i < entries->len; i++)
     if (g_str_has_suffix (((HfTrashEntry *)entries->pdata[i])->name, surplus->name))
