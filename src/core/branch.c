@@ -194,6 +194,12 @@ hf_branch_exists (HfInstallation *installation, const HfRef *ref)
   return fstatat (installation->deploy_fd, active, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+static int
+compare_names (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(char *const *)a, *(char *const *)b);
+}
+
 /**
  * hf_branch_deployments:
  * @branch_fd: a branch directory
@@ -218,7 +224,7 @@ hf_branch_deployments (int branch_fd, GError **error)
       if (hf_deployment_name_parse (entry->d_name, NULL, NULL))
         g_ptr_array_add (names, g_strdup (entry->d_name));
     }
-  g_ptr_array_sort (names, (GCompareFunc)(void (*) (void))g_strcmp0);
+  g_ptr_array_sort (names, compare_names);
   return g_steal_pointer (&names);
 }
 

@@ -207,6 +207,12 @@ hf_remote_get (HfStore *store, const char *name, GError **error)
   return g_steal_pointer (&remote);
 }
 
+static int
+compare_names (const void *a, const void *b)
+{
+  return strcmp (*(char *const *)a, *(char *const *)b);
+}
+
 /**
  * hf_remote_list:
  * @store: the installation's store
@@ -220,7 +226,7 @@ hf_remote_list (HfStore *store, GError **error)
   guint n = 0;
   g_auto (GStrv) names = ostree_repo_remote_list (store->repo, &n);
   if (n > 1)
-    qsort (names, n, sizeof *names, (GCompareFunc)(void (*) (void))g_strcmp0);
+    qsort (names, n, sizeof *names, compare_names);
   for (guint i = 0; i < n; i++)
     {
       HfRemote *remote = hf_remote_get (store, names[i], error);

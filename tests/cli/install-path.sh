@@ -34,7 +34,7 @@ all_remotes_tell() {
   cp -a "$REMOTE" "$T/second"
   hf remote-add --no-verify second "$T/second"
   expect 0 hf remote-ls
-  equal "$(cut -f1,3 "$T/out")" "$(for remote in test second; do
+  equal "$(cut -f1,3 "$T/out")" "$(for remote in second test; do
     printf "%s\t$remote\n" "$HELLO" "$OTHER" "$PLATFORM"
   done)"
   hf remote-ls second >"$T/second.out"
