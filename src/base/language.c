@@ -34,9 +34,11 @@ wants_translation (void)
   return !is_english (languages != NULL && *languages != '\0' ? languages : locale);
 }
 
+/* What the user's locale says, whatever is made of it. */
+static gboolean is_utf8 = TRUE;
+
 /* Names of files are bytes, and those of an image are UTF-8 wherever it is made.  libarchive has other names for
  * what is in a tarball, or none, where the locale says another character set. */
-static gboolean is_utf8 = TRUE;
 static void
 use_utf8 (void)
 {

@@ -258,9 +258,10 @@ give_up (Relief *relief, HfSurplus *taken, GError **error)
       add_passed (relief, g_steal_pointer (&surplus), g_steal_pointer (&why), held);
       return TRUE;
     }
+  /* It could not be opened or locked any more: another sweeper may have been faster. */
   if (!relief->report->dry_run && entries->len == 0)
     g_ptr_array_add (relief->report->warnings,
-                     g_strdup_printf (_ ("%s is out of service, and left to the next sweep"),
+                     g_strdup_printf (_ ("%s is out of service, and left to another sweep"),
                                       surplus->ref->full));
   for (guint i = 0;
        !relief->report->dry_run && surplus->kind == HF_SURPLUS_UNUSED && i < entries->len; i++)
