@@ -278,3 +278,54 @@ hf_object_copy_across (int from_dfd, const char *from, int to_dfd, const char *t
   return linkat (AT_FDCWD, nameless, to_dfd, to, AT_SYMLINK_FOLLOW) == 0 || errno == EEXIST
          || hf_throw_at (error, "Cannot create %s", to_dfd, to);
 }
+
+static gboolean
+visit_directory (int objects_fd, const char *digits, HfObjectVisit visit, gpointer data,
+                 GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  g_autoptr (DIR) dir = hf_dir_open (objects_fd, digits, &failed);
+  const struct dirent *entry;
+  if (dir == NULL && errno == ENOENT)
+    return TRUE;
+  if (dir == NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&failed));
+      return FALSE;
+    }
+  for (;;)
+    {
+      guint8 checksum[HF_CHECKSUM_BYTES];
+      const char *suffix;
+      if (!hf_dir_next (dir, &entry, error))
+        return FALSE;
+      if (entry == NULL)
+        return TRUE;
+      if (hf_object_name_parse (entry->d_name, digits, checksum, &suffix)
+          && !visit (checksum, suffix, data, error))
+        return FALSE;
+    }
+}
+
+/**
+ * hf_objects_visit:
+ * @objects_fd: objects/ of the repository
+ * @visit: called for each object that is stored
+ * @data: for @visit
+ *
+ * Locks: none; what is stored and deleted meanwhile is met or not.
+ *
+ * Returns: %FALSE with @error set if it cannot be listed, or by @visit
+ */
+gboolean
+hf_objects_visit (int objects_fd, HfObjectVisit visit, gpointer data, GError **error)
+{
+  for (guint i = 0; i < 256; i++)
+    {
+      char digits[3];
+      (void)g_snprintf (digits, sizeof digits, "%02x", i);
+      if (!visit_directory (objects_fd, digits, visit, data, error))
+        return FALSE;
+    }
+  return TRUE;
+}

@@ -22,6 +22,10 @@
 
 typedef char HfObjectPath[HF_OBJECT_PATH_SIZE];
 
+/* Called for a stored object; @checksum has 32 bytes.  %FALSE with @error set ends the visit. */
+typedef gboolean (*HfObjectVisit) (const guint8 *checksum, const char *suffix, gpointer data,
+                                   GError **error);
+
 void hf_object_loose_path (HfObjectPath out, const char *checksum, const char *suffix);
 void hf_object_pin_name (HfObjectPath out, const char *checksum, const char *suffix);
 const char *hf_object_suffix (OstreeObjectType type);
@@ -29,6 +33,8 @@ gboolean hf_object_is_plain (OstreeRepo *repo, const char *checksum, const char 
 gboolean hf_object_name_parse (const char *name, const char *prefix, guint8 *out_checksum,
                                const char **out_suffix);
 void hf_checksum_to_bytes (const char *checksum, guint8 *out);
+gboolean hf_objects_visit (int objects_fd, HfObjectVisit visit, gpointer data,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 GVariant *hf_object_parse (OstreeObjectType type, const char *checksum, GBytes *bytes,
                            GError **error);

@@ -17,7 +17,6 @@
 #include "marks.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -158,34 +157,22 @@ look_for_refs (const HfRef *ref, int branch_fd, gpointer data, GError **error)
   return names != NULL;
 }
 
-static gboolean
-count_unneeded_in (HfRepair *repair, const HfMarks *marks, const char *digits, guint64 *count,
-                   GError **error)
+/* What nothing needs of what is stored. */
+typedef struct
 {
-  g_autoptr (GError) failed = NULL;
-  g_autoptr (DIR) dir = hf_dir_open (repair->store->objects_fd, digits, &failed);
-  const struct dirent *entry;
-  if (dir == NULL && errno == ENOENT)
-    return TRUE;
-  if (dir == NULL)
-    {
-      g_propagate_error (error, g_steal_pointer (&failed));
-      return FALSE;
-    }
-  for (;;)
-    {
-      guint8 bytes[HF_CHECKSUM_BYTES];
-      const char *suffix;
-      if (!hf_dir_next (dir, &entry, error))
-        return FALSE;
-      if (entry == NULL)
-        return TRUE;
-      if (!hf_object_name_parse (entry->d_name, digits, bytes, &suffix))
-        continue;
-      if (!hf_marks_contain (marks, bytes))
-        ++*count;
-      hf_progress_add (repair->options.progress, 1, 0);
-    }
+  const HfMarks *marks;
+  HfProgress *progress;
+  guint64 count;
+} Unneeded;
+
+static gboolean
+count_if_unneeded (const guint8 *checksum, const char *suffix, gpointer data, GError **error)
+{
+  Unneeded *unneeded = data;
+  if (!hf_marks_contain (unneeded->marks, checksum))
+    unneeded->count++;
+  hf_progress_add (unneeded->progress, 1, 0);
+  return TRUE;
 }
 
 /* In one hold of the lock: imports wait for that, as long as it takes to list what is stored. */
@@ -198,14 +185,10 @@ count_unneeded (HfRepair *repair, guint64 *count, GError **error)
   if (!hf_lock_take (repair->store->installation, HF_LOCK_REPO_PRUNE, &lock, error)
       || !hf_marks_refresh (marks, error))
     return FALSE;
-  for (guint i = 0; i < 256; i++)
-    {
-      char digits[3];
-      (void)snprintf (digits, sizeof digits, "%02x", i);
-      if (!count_unneeded_in (repair, marks, digits, count, error))
-        return FALSE;
-    }
-  return TRUE;
+  Unneeded unneeded = { marks, repair->options.progress, 0 };
+  gboolean done = hf_objects_visit (repair->store->objects_fd, count_if_unneeded, &unneeded, error);
+  *count = unneeded.count;
+  return done;
 }
 
 static void

@@ -233,36 +233,27 @@ hf_verify_stored (HfVerify *verify, const char *checksum, const char *suffix, Hf
   return TRUE;
 }
 
-static gboolean
-verify_directory (HfVerify *verify, const char *digits, GHashTable *out, GCancellable *cancellable,
-                  GError **error)
+/* A look at all that is stored. */
+typedef struct
 {
-  struct stat st;
-  if (fstatat (verify->store->objects_fd, digits, &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
-    return TRUE;
-  g_autoptr (DIR) dir = hf_dir_open (verify->store->objects_fd, digits, error);
-  const struct dirent *entry = NULL;
-  if (dir == NULL)
+  HfVerify *verify;
+  GHashTable *out;
+  GCancellable *cancellable;
+} VerifyAll;
+
+static gboolean
+verify_one (const guint8 *bytes, const char *suffix, gpointer data, GError **error)
+{
+  const VerifyAll *all = data;
+  HfVerdict verdict;
+  g_autofree char *checksum = ostree_checksum_from_bytes (bytes);
+  if (g_cancellable_set_error_if_cancelled (all->cancellable, error)
+      || !hf_verify_stored (all->verify, checksum, suffix, &verdict, error))
     return FALSE;
-  for (;;)
-    {
-      guint8 bytes[HF_CHECKSUM_BYTES];
-      const char *suffix;
-      HfVerdict verdict;
-      if (!hf_dir_next (dir, &entry, error))
-        return FALSE;
-      if (entry == NULL)
-        return TRUE;
-      if (!hf_object_name_parse (entry->d_name, digits, bytes, &suffix))
-        continue;
-      g_autofree char *checksum = ostree_checksum_from_bytes (bytes);
-      if (g_cancellable_set_error_if_cancelled (cancellable, error)
-          || !hf_verify_stored (verify, checksum, suffix, &verdict, error))
-        return FALSE;
-      if (verdict.health != HF_OBJECT_WHOLE)
-        g_hash_table_replace (out, g_strconcat (checksum, ".", suffix, NULL),
-                              g_memdup2 (&verdict, sizeof verdict));
-    }
+  if (verdict.health != HF_OBJECT_WHOLE)
+    g_hash_table_replace (all->out, g_strconcat (checksum, ".", suffix, NULL),
+                          g_memdup2 (&verdict, sizeof verdict));
+  return TRUE;
 }
 
 /**
@@ -280,12 +271,6 @@ verify_directory (HfVerify *verify, const char *digits, GHashTable *out, GCancel
 gboolean
 hf_verify_all (HfVerify *verify, GHashTable *out, GCancellable *cancellable, GError **error)
 {
-  for (guint i = 0; i < 256; i++)
-    {
-      char digits[3];
-      (void)g_snprintf (digits, sizeof digits, "%02x", i);
-      if (!verify_directory (verify, digits, out, cancellable, error))
-        return FALSE;
-    }
-  return TRUE;
+  VerifyAll all = { verify, out, cancellable };
+  return hf_objects_visit (verify->store->objects_fd, verify_one, &all, error);
 }
